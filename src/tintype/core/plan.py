@@ -1,0 +1,222 @@
+"""What will be done: concrete numbers, no decision left but those that need pixels, and a cost before work starts."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from tintype.core.formats import Format
+from tintype.core.info import ImageInfo
+from tintype.core.offer import Offer
+from tintype.core.pipeline import Color, Pipeline
+from tintype.core.policy import Light, Policy
+from tintype.core.values import Value, canonical_bytes, fingerprint
+
+
+class Load(Value, frozen=True):
+    """How the source is decoded, by an explicit loader.
+
+    Attributes:
+        shrink: JPEG DCT scaling 1, 2, 4 or 8.
+        scale: scaled decoding of WebP (<= 1) and SVG (any).
+        width, height: stored size that results, for checking.
+        frames: how many frames to read, stacked by libvips.
+        thumbnail: take the embedded thumbnail (HEIC, AVIF).
+    """
+
+    format: Format
+    width: int
+    height: int
+    shrink: int = 1
+    scale: float = 1.0
+    frames: int = 1
+    thumbnail: bool = False
+
+
+# Steps, in the order in which a plan may have them. Boxes are pixels of the image as the step meets it.
+
+
+class ToWorking(Value, frozen=True):
+    """Bring the pixels to the space that reduction works in: profile imported, CMYK to RGB, 16 bit kept or not."""
+
+    light: Light = Light.GAMMA
+    keep_depth: bool = False  # 16-bit stays 16-bit
+    keep_profile: bool = False  # pixels stay in the embedded profile's space where that is RGB or gray
+
+
+class TrimBorder(Value, frozen=True):
+    """Find and cut the border; what follows is resolved again by `resolve_rest` on the size that is left."""
+
+    threshold: float
+    color: Color | None = None
+    equal_horizontal: bool = False
+    equal_vertical: bool = False
+
+
+class CropBox(Value, frozen=True):
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+class SmartCrop(Value, frozen=True):
+    """Crop to a size around what draws attention; the box is found in the pixels."""
+
+    width: int
+    height: int
+
+
+class Scale(Value, frozen=True):
+    """Resample to exactly width x height."""
+
+    width: int
+    height: int
+    light: Light = Light.GAMMA
+
+
+class Turn(Value, frozen=True):
+    """EXIF and asked rotation in one: mirror left-right first (`mirror`), then clockwise `angle`."""
+
+    angle: int = 0
+    mirror: bool = False
+
+
+class Mirror(Value, frozen=True):
+    horizontal: bool = False
+    vertical: bool = False
+
+
+class BlurStep(Value, frozen=True):
+    sigma: float
+
+
+class SharpenStep(Value, frozen=True):
+    sigma: float
+
+
+class PixelateStep(Value, frozen=True):
+    size: int
+
+
+class Canvas(Value, frozen=True):
+    """Place the image at (left, top) on a transparent canvas."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+
+
+class Flatten(Value, frozen=True):
+    color: Color
+
+
+class Overlay(Value, frozen=True):
+    """Lay input number `input` over the image.
+
+    The overlay is first fitted into fit_width x fit_height (0 = own size), then either placed by anchor and offset
+    (pixels, already scaled) or, with `tile`, padded by the gaps and repeated. Its position depends on its own size, which
+    `geometry.place` computes in the worker.
+    """
+
+    input: int
+    opacity: float
+    anchor: str
+    x: float = 0.0
+    y: float = 0.0
+    fit_width: int = 0
+    fit_height: int = 0
+    tile: bool = False
+    offset_scale: float = 1.0
+
+
+Step: TypeAlias = (
+    ToWorking
+    | TrimBorder
+    | CropBox
+    | SmartCrop
+    | Scale
+    | Turn
+    | Mirror
+    | BlurStep
+    | SharpenStep
+    | PixelateStep
+    | Canvas
+    | Flatten
+    | Overlay
+)
+
+
+class Save(Value, frozen=True):
+    """How the result is written. `effort` in the encoder's own scale; `max_bytes` 0 = no bound."""
+
+    format: Format
+    quality: int = 80
+    max_bytes: int = 0
+    strip_metadata: bool = True
+    keep_copyright: bool = True
+    strip_color_profile: bool = True
+    keep_depth: bool = False
+    effort: int = 4
+    progressive: bool = False
+    palette: bool = False
+    colors: int = 256
+    preset: str = "default"
+    sanitize: bool = True  # SVG pass-through only
+    animated: bool = False
+
+
+class Cost(Value, frozen=True):
+    """What a plan is predicted to take in one worker: CPU milliseconds and peak bytes of memory."""
+
+    cpu_ms: float = 0.0
+    peak_bytes: int = 0
+
+
+class Rest(Value, frozen=True):
+    """What is left to resolve once a step has found out how large the image is."""
+
+    pipeline: Pipeline
+    info: ImageInfo
+    offer: Offer
+    policy: Policy
+
+
+class Plan(Value, frozen=True):
+    """A load, steps and a save, with the size of the result and what it will cost.
+
+    `passthrough` hands the source's bytes on (an SVG sanitised). `rest` is set exactly when a TrimBorder is the last step.
+    `width`, `height`: of the result; with `rest`, an upper bound.
+    """
+
+    load: Load
+    steps: tuple[Step, ...]
+    save: Save
+    width: int
+    height: int
+    passthrough: bool = False
+    rest: Rest | None = None
+    dpr: float = 1.0  # the effective pixel ratio
+    cost: Cost = Cost()
+
+
+def plan_key(tenant: str, digests: tuple[str, ...], plan: Plan, epoch: int) -> str:
+    """Return the key of the result, which is also its ETag: same key, same bytes.
+
+    Args:
+        tenant: the tenant's name; results are never shared between tenants.
+        digests: SHA-256 of every input, the source first, then overlays.
+        plan: cost and the source's URL count for nothing.
+        epoch: the render epoch; changed only when pixels change on purpose.
+    """
+    return fingerprint(b"plan", tenant.encode(), *(d.encode() for d in digests), _shape(plan), str(epoch).encode())
+
+
+def _shape(plan: Plan) -> bytes:
+    rest = plan.rest
+    if rest is not None:
+        source = replace(rest.pipeline.source, url="", buster="")
+        rest = replace(rest, pipeline=replace(rest.pipeline, source=source))
+    return canonical_bytes(replace(plan, cost=Cost(), rest=rest))

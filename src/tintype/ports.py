@@ -1,0 +1,212 @@
+"""All ports in one file: what the services need of the world, in at most four methods each.
+
+Adapters live in sources, cache, engine and telemetry; wiring alone names them. Times are Unix seconds from `Clock.now`
+where they are kept, and `Clock.monotonic` where they measure; `deadline` is monotonic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tintype.core.asked import Asked
+from tintype.core.binding import Binding
+from tintype.core.entry import Entry, Selector
+from tintype.core.formats import Format
+from tintype.core.info import ImageInfo
+from tintype.core.messages import Done
+from tintype.core.pipeline import SourceRef
+from tintype.core.plan import Plan
+
+
+class Clock(Protocol):
+    """Synchronous, so that deciders and tests can be handed any time."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+
+
+class Telemetry(Protocol):
+    """Synchronous and never failing: a metric that cannot be kept is dropped."""
+
+    def event(self, name: str, /, **facts: Any) -> None: ...
+    def count(self, name: str, amount: float = 1, /, **labels: str) -> None: ...
+    def observe(self, name: str, value: float, /, **labels: str) -> None: ...
+    def gauge(self, name: str, value: float, /, **labels: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """What is passed on to an origin: headers (cookies among them), already chosen by the tenant's settings.
+
+    `private` is true when they carry a user's identity (Cookie, Authorization): the answer is then nobody else's.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+    private: bool = False
+
+
+class Lease(Protocol):
+    """Source bytes on local disk or in a memfd, kept from deletion until `close`. Use as a context manager."""
+
+    @property
+    def binding(self) -> Binding: ...
+    @property
+    def format(self) -> Format | None:
+        """Sniffed from the first bytes; None = not one we know (`foreign` then names it if it can)."""
+
+    @property
+    def foreign(self) -> str: ...
+    def fd(self) -> int:
+        """A read-only descriptor at offset 0; owned by the lease."""
+
+
+class Sources(Protocol):
+    """Bindings and source bytes, fetched when needed, revalidated when stale, shared between concurrent callers."""
+
+    async def bind(self, tenant: str, ref: SourceRef, forwarded: Forwarded, deadline: float) -> Binding:
+        """Return a binding that is fresh, or stale within its allowance (a refresh is then under way).
+
+        Fetches if there is none or if it must be revalidated; never needs the bytes when the binding is fresh.
+
+        Raises:
+            SourceError: as the origin, the allow-list or the address guard says.
+            DeadlinePassed: time ran out.
+        """
+        ...
+
+    async def open(self, binding: Binding, ref: SourceRef, forwarded: Forwarded, deadline: float) -> Lease:
+        """Return the bytes of a binding, from the local store or, if they were evicted, from the origin again.
+
+        The lease's own binding may be newer, if the origin has changed meanwhile. Raises as `bind`.
+        """
+        ...
+
+    async def learn(self, binding: Binding, info: ImageInfo) -> Binding:
+        """Keep header facts with a binding; returns the binding with them."""
+        ...
+
+    async def drop(self, selector: Selector, *, soft: bool) -> int:
+        """Forget bindings and bytes, or with `soft` let them be stale from now on. Returns how many."""
+        ...
+
+
+class Fetcher(Protocol):
+    """One kind of origin (http, local files, one object store): fetches a body into a file. Sources holds several."""
+
+    async def fetch(
+        self, url: str, known: Binding | None, forwarded: Forwarded, sink: Sink, deadline: float
+    ) -> Fetched:
+        """Fetch, conditionally if `known` has validators, writing the body to `sink`.
+
+        Raises:
+            SourceError, DeadlinePassed.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Where a fetched body goes; refuses with SourceTooLarge what exceeds the bound."""
+
+    def write(self, chunk: bytes, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an origin said. `unchanged`: it confirmed the known bytes. Header values as sent, "" = absent."""
+
+    unchanged: bool = False
+    etag: str = ""
+    last_modified: str = ""
+    cache_control: str = ""
+    expires: str = ""
+    age_s: float = 0.0
+    vary: str = ""
+    content_type: str = ""
+    set_cookie: bool = False
+    versioned: bool = False  # the URL names immutable bytes (an object version)
+
+
+class Cache(Protocol):
+    """Results by plan key. May lose anything at any moment, never returns what was not put."""
+
+    async def get(self, key: str) -> Entry | None:
+        """Return a whole, checked entry or None; a damaged one is dropped and counts as None."""
+        ...
+
+    async def put(self, key: str, entry: Entry) -> None:
+        """Keep an entry; failing to (disk full, store away) is an event, not an error."""
+        ...
+
+    async def drop(self, selector: Selector) -> int:
+        """Drop what matches, in every tier; returns how many entries went."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """Sandboxed workers. Takes descriptors, gives bytes; knows no codec itself."""
+
+    async def probe(
+        self, source: int, size: int, format: Format, *, tenant: str, digest: str, source_pixels: int, deadline: float
+    ) -> ImageInfo:
+        """Return header facts.
+
+        Raises:
+            ImageError, Overloaded, EngineFailed.
+        """
+        ...
+
+    async def run(
+        self,
+        inputs: Sequence[tuple[int, int, Format]],
+        plans: Sequence[Plan],
+        *,
+        tenant: str,
+        digest: str,
+        deadline: float,
+    ) -> Finished:
+        """Run plans over inputs (descriptor, size, format), the source first. Raises as `probe`.
+
+        Cancelling the call while it is queued takes it out of the queue; once running it runs to its end.
+        """
+        ...
+
+    async def start(self) -> None: ...
+    async def close(self) -> None:
+        """Let running work end (within the drain time), refuse the rest with Draining, end the workers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Results of a run: facts and bytes by plan, and how long it queued (seconds)."""
+
+    done: Done
+    bodies: tuple[bytes, ...]
+    queued_s: float
+
+
+class Dialect(Protocol):
+    """A URL language. Pure: keys, presets and defaults are given at construction."""
+
+    name: str
+
+    def parse(self, target: str, now: float) -> Asked:
+        """Read a raw request target (percent-encoded path, prefix removed, query included).
+
+        Raises:
+            BadRequest: with what was given and what is allowed; NotSigned before anything else is looked at.
+        """
+        ...
+
+    def format(self, asked: Asked) -> str:
+        """Write the canonical target, signed with the first key. parse(format(x)) == x."""
+        ...
+
+    def refusal(self, error: Exception) -> tuple[int, str]:
+        """Return the status and the short public text that users of this dialect expect for an error."""
+        ...

@@ -1,0 +1,1 @@
+"""Build signed URLs in templates, with the standard library alone."""

@@ -1,0 +1,1 @@
+"""The bill of materials: the only module that names concrete adapters."""
