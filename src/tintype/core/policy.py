@@ -36,6 +36,7 @@ class Policy(Value, frozen=True):
     strip_color_profile: bool = True
     preserve_hdr: bool = False
     enforce_thumbnail: bool = False
+    watermark: bool = False  # the tenant has one; without, watermark ops do nothing
     watermark_opacity: float = 1.0
     # Bounds
     source_pixels: int = 50_000_000  # of one frame

@@ -1,0 +1,55 @@
+"""A tenant: whose keys, presets, sources and bounds a request falls under. One snapshot, swapped whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tintype.core.policy import Policy
+from tintype.core.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """How a tenant's answers are delivered."""
+
+    ttl_s: int = setting(31_536_000, "max-age of answers, in seconds; 0 = no-cache.")
+    origin_cache_control: bool = setting(False, "Take Cache-Control and Expires from the origin when it sends them.")
+    canonical_header: bool = setting(False, "Add Link: <source>; rel=canonical.")
+    etag: bool = setting(True, "Send ETag and answer If-None-Match.")
+    last_modified: bool = setting(True, "Pass the origin's Last-Modified on, and answer If-Modified-Since.")
+    attachment: bool = setting(False, "Content-Disposition: attachment unless the URL says otherwise.")
+    allow_origin: str = setting("", "Access-Control-Allow-Origin of every answer; empty = none.")
+    secret: str = setting("", "Bearer token that every image request must carry; empty = none.", secret=True)
+    cookie_passthrough: bool = setting(False, "Pass cookies on to http origins of the cookie's own host.")
+    cookie_base_url: str = setting("", "URL whose host cookies are taken to belong to; empty = the request's Host.")
+    cookie_passthrough_all: bool = setting(False, "Pass all cookies on to every http origin.")
+    forward_headers: tuple[str, ...] = setting((), "Request headers passed on to http origins.")
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """An image given by configuration: a watermark or a fallback. The first of data, path and url that is set counts."""
+
+    data: str = setting("", "The image, base64.")
+    path: str = setting("", "A file.")
+    url: str = setting("", "A source URL.")
+    status: int = setting(200, "Fallback: status of the answer; 0 = the error's own.")
+    ttl_s: int = setting(0, "Fallback: max-age in seconds; 0 = the tenant's.")
+
+    def __bool__(self) -> bool:
+        return bool(self.data or self.path or self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant's snapshot. `hosts` and `prefix` mount it; an empty one matches everything. `dialect` names a grammar."""
+
+    name: str = "default"
+    hosts: tuple[str, ...] = ()
+    prefix: str = ""
+    dialect: str = "imgproxy"
+    policy: Policy = Policy()
+    source_bytes: int = 0  # 0 = the node's limit
+    delivery: DeliverySettings = DeliverySettings()
+    watermark: StandIn = StandIn()
+    fallback: StandIn = StandIn()

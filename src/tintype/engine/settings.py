@@ -1,0 +1,35 @@
+"""Settings of the engine pool and its sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tintype.core.settings import setting
+
+
+class Isolation(StrEnum):
+    """When a worker is replaced for the sake of separation."""
+
+    NODE = "node"  # after `limits.worker_images` images
+    TENANT = "tenant"  # also whenever the tenant changes
+    IMAGE = "image"  # a fresh fork for each image
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """The worker processes."""
+
+    workers: int = setting(0, "Worker processes; 0 = one for each core.")
+    isolation: Isolation = setting(Isolation.NODE, "When a worker is replaced: node, tenant or image.")
+    poison_crashes: int = setting(2, "Crashes after which a source and plan are refused for a while.")
+    poison_s: float = setting(60.0, "How long they are refused, in seconds.")
+
+
+@dataclass(frozen=True, slots=True)
+class SecuritySettings:
+    """What must hold before anything is decoded."""
+
+    require_sandbox: bool = setting(
+        False, "Refuse to start where the kernel lacks a sandbox layer, instead of warning."
+    )

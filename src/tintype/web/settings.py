@@ -1,0 +1,30 @@
+"""Settings of the HTTP front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tintype.core.settings import setting
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The listening side."""
+
+    host: str = setting("127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all.")
+    port: int = setting(8080, "Port to listen on.")
+    path_prefix: str = setting("", "Prefix of every path, removed before anything else is looked at.")
+    health_path: str = setting("", "A further path that answers like /health.")
+    metrics_host: str = setting("127.0.0.1", "Address of the metrics port.")
+    metrics_port: int = setting(0, "Port of the Prometheus metrics; 0 = none.")
+    admin_token: str = setting(
+        "", "Bearer token of the control API (purge); empty = the control API is off.", secret=True
+    )
+    keep_alive_timeout_s: float = setting(10.0, "Idle time after which a client connection is closed.")
+    read_timeout_s: float = setting(10.0, "Time a client may take to send its request headers.")
+    write_timeout_s: float = setting(60.0, "Time a client may take to read its answer.")
+    drain_timeout_s: float = setting(20.0, "Time running requests get to end after SIGTERM.")
+    development_errors: bool = setting(False, "Show full error messages in answers; for development only.")
+    debug_headers: bool = setting(False, "Add X-Origin-* and X-Result-* headers.")
+    demo: bool = setting(True, "Serve the demo page at / while listening on loopback with the embedded key.")
+    trusted_proxies: tuple[str, ...] = setting((), "Networks whose X-Forwarded-* headers are believed.")
