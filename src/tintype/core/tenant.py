@@ -48,7 +48,7 @@ class Tenant:
     hosts: tuple[str, ...] = ()
     prefix: str = ""
     dialect: str = "imgproxy"
-    policy: Policy = Policy()
+    policy: Policy = Policy()  # noqa: RUF009 - frozen, shared on purpose
     source_bytes: int = 0  # 0 = the node's limit
     delivery: DeliverySettings = DeliverySettings()
     watermark: StandIn = StandIn()
