@@ -19,5 +19,5 @@ class CacheSettings:
     )
     stale_if_error_s: float = setting(86_400.0, "How long a stale source is still served while its origin fails.")
     missing_s: float = setting(10.0, "How long an origin's 404 or 410 is remembered.")
-    error_s: float = setting(1.0, "How long another error is remembered, at most 1 second.")
+    error_s: float = setting(1.0, "How long another error is remembered, at most 1 second.", most=1)
     renewals_per_s: float = setting(5.0, "Entries of an old render epoch renewed a second.")

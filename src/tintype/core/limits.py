@@ -11,22 +11,28 @@ from tintype.core.settings import setting
 class Limits:
     """Bounds of a node. Bounds that a tenant may lower or raise for itself are in `Policy`."""
 
-    source_bytes: int = setting(100_000_000, "Largest source body, in bytes.")
+    source_bytes: int = setting(100_000_000, "Largest source body, in bytes.", least=1)
     source_redirects: int = setting(10, "Redirects followed for one source.")
-    fetch_timeout_s: float = setting(5.0, "Time for one fetch of a source, from connecting to its last byte.")
-    request_timeout_s: float = setting(10.0, "Time for one request, from its first byte to its result being ready.")
-    url_bytes: int = setting(8192, "Longest request path.")
-    result_bytes: int = setting(200_000_000, "Largest result, in bytes.")
-    render_queue: int = setting(128, "Renders waiting for a worker; one more is refused with 429.")
-    fetches: int = setting(64, "Fetches of sources under way at once.")
-    fetches_per_host: int = setting(16, "Fetches under way at once from one host.")
-    clients: int = setting(2048, "Connections served at once.")
-    worker_memory_bytes: int = setting(
-        2_000_000_000, "Address space a worker may add to what it has when idle (RLIMIT_AS)."
+    fetch_timeout_s: float = setting(
+        5.0, "Time for one fetch of a source, from connecting to its last byte.", least=0.01
     )
-    worker_cpu_s: int = setting(30, "CPU time one image may take in a worker.")
-    worker_images: int = setting(500, "Images a worker handles before a fresh one takes its place.")
-    worker_rss_bytes: int = setting(700_000_000, "Resident memory at which a worker is replaced after its image.")
+    request_timeout_s: float = setting(
+        10.0, "Time for one request, from its first byte to its result being ready.", least=0.01
+    )
+    url_bytes: int = setting(8192, "Longest request path.", least=128)
+    result_bytes: int = setting(200_000_000, "Largest result, in bytes.", least=1)
+    render_queue: int = setting(128, "Renders waiting for a worker; one more is refused with 429.", least=1)
+    fetches: int = setting(64, "Fetches of sources under way at once.", least=1)
+    fetches_per_host: int = setting(16, "Fetches under way at once from one host.", least=1)
+    clients: int = setting(2048, "Connections served at once.", least=1)
+    worker_memory_bytes: int = setting(
+        2_000_000_000, "Address space a worker may add to what it has when idle (RLIMIT_AS).", least=100_000_000
+    )
+    worker_cpu_s: int = setting(30, "CPU time one image may take in a worker.", least=1)
+    worker_images: int = setting(500, "Images a worker handles before a fresh one takes its place.", least=1)
+    worker_rss_bytes: int = setting(
+        700_000_000, "Resident memory at which a worker is replaced after its image.", least=50_000_000
+    )
     purge_memory: int = setting(
-        10_000, "Purges remembered, to keep renders in flight from putting back what was purged."
+        10_000, "Purges remembered, to keep renders in flight from putting back what was purged.", least=1
     )

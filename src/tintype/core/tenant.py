@@ -16,7 +16,11 @@ class DeliverySettings:
     origin_cache_control: bool = setting(False, "Take Cache-Control and Expires from the origin when it sends them.")
     canonical_header: bool = setting(False, "Add Link: <source>; rel=canonical.")
     etag: bool = setting(True, "Send ETag and answer If-None-Match.")
+    etag_buster: str = setting("", "Part of every ETag: change it to void what browsers and CDNs hold.")
     last_modified: bool = setting(True, "Pass the origin's Last-Modified on, and answer If-Modified-Since.")
+    last_modified_buster: str = setting(
+        "", "An HTTP date: earlier Last-Modified values are raised to it; empty = none."
+    )
     attachment: bool = setting(False, "Content-Disposition: attachment unless the URL says otherwise.")
     allow_origin: str = setting("", "Access-Control-Allow-Origin of every answer; empty = none.")
     secret: str = setting("", "Bearer token that every image request must carry; empty = none.", secret=True)
@@ -33,7 +37,7 @@ class StandIn:
     data: str = setting("", "The image, base64.")
     path: str = setting("", "A file.")
     url: str = setting("", "A source URL.")
-    status: int = setting(200, "Fallback: status of the answer; 0 = the error's own.")
+    status: int = setting(200, "Fallback: status of the answer; 0 = the error's own.", most=599)
     ttl_s: int = setting(0, "Fallback: max-age in seconds; 0 = the tenant's.")
 
     def __bool__(self) -> bool:
@@ -45,11 +49,11 @@ class Tenant:
     """A tenant's snapshot. `hosts` and `prefix` mount it; an empty one matches everything. `dialect` names a grammar."""
 
     name: str = "default"
-    hosts: tuple[str, ...] = ()
-    prefix: str = ""
-    dialect: str = "imgproxy"
+    hosts: tuple[str, ...] = setting((), "Host names that are this tenant's; empty = every host.")
+    prefix: str = setting("", "Path prefix that is this tenant's, /acme for one; empty = every path.")
+    dialect: str = setting("imgproxy", "The grammar of its URLs.", choices=("imgproxy",))
     policy: Policy = Policy()  # noqa: RUF009 - frozen, shared on purpose
-    source_bytes: int = 0  # 0 = the node's limit
+    source_bytes: int = setting(0, "Largest source body of this tenant, in bytes; 0 = the node's limit.")
     delivery: DeliverySettings = DeliverySettings()
     watermark: StandIn = StandIn()
     fallback: StandIn = StandIn()

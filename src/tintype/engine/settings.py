@@ -20,9 +20,9 @@ class Isolation(StrEnum):
 class EngineSettings:
     """The worker processes."""
 
-    workers: int = setting(0, "Worker processes; 0 = one for each core.")
+    workers: int = setting(0, "Worker processes; 0 = one for each core.", most=1024)
     isolation: Isolation = setting(Isolation.NODE, "When a worker is replaced: node, tenant or image.")
-    poison_crashes: int = setting(2, "Crashes after which a source and plan are refused for a while.")
+    poison_crashes: int = setting(2, "Crashes after which a source and plan are refused for a while.", least=1)
     poison_s: float = setting(60.0, "How long they are refused, in seconds.")
 
 

@@ -11,7 +11,7 @@ from tintype.core.settings import setting
 class StoreSettings:
     """One object store. Empty credentials are looked for where the provider's tools look for them."""
 
-    kind: str = setting("s3", "s3, gs or abs.")
+    kind: str = setting("s3", "s3, gs or abs.", choices=("s3", "gs", "abs"))
     endpoint: str = setting("", "Endpoint URL; empty = the provider's own.")
     region: str = setting("", "Region; empty = us-east-1.")
     path_style: bool = setting(True, "Address buckets in the path instead of the host name.")
@@ -30,6 +30,7 @@ class SourceSettings:
     allow_link_local: bool = setting(False, "Let http sources be on link-local addresses (cloud metadata lives there).")
     allow_private: bool = setting(False, "Let http sources be on private addresses.")
     user_agent: str = setting("tintype", "User-Agent of fetches.")
+    keep_alive_s: float = setting(90.0, "How long an idle connection to an origin is kept; 0 = not at all.")
     verify_tls: bool = setting(True, "Check the certificates of origins.")
     store_bytes: int = setting(5_000_000_000, "Bytes of fetched sources kept on disk.")
     default_fresh_s: float = setting(

@@ -12,11 +12,11 @@ class ServerSettings:
     """The listening side."""
 
     host: str = setting("127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all.")
-    port: int = setting(8080, "Port to listen on.")
+    port: int = setting(8080, "Port to listen on; 0 = any free one.", most=65535)
     path_prefix: str = setting("", "Prefix of every path, removed before anything else is looked at.")
     health_path: str = setting("", "A further path that answers like /health.")
     metrics_host: str = setting("127.0.0.1", "Address of the metrics port.")
-    metrics_port: int = setting(0, "Port of the Prometheus metrics; 0 = none.")
+    metrics_port: int = setting(0, "Port of the Prometheus metrics; 0 = none.", most=65535)
     admin_token: str = setting(
         "", "Bearer token of the control API (purge); empty = the control API is off.", secret=True
     )
