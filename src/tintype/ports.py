@@ -62,13 +62,19 @@ class Lease(Protocol):
     def fd(self) -> int:
         """A read-only descriptor at offset 0; owned by the lease."""
 
+    def __enter__(self) -> Lease: ...
+    def __exit__(self, *exc: object) -> None: ...
+
 
 class Sources(Protocol):
     """Bindings and source bytes, fetched when needed, revalidated when stale, shared between concurrent callers."""
 
-    async def bind(self, tenant: str, ref: SourceRef, forwarded: Forwarded, deadline: float) -> Binding:
+    async def bind(
+        self, tenant: str, ref: SourceRef, forwarded: Forwarded, deadline: float, *, assume_fresh_s: float = 0.0
+    ) -> Binding:
         """Return a binding that is fresh, or stale within its allowance (a refresh is then under way).
 
+        One whose origin named no lifetime counts as fresh for `assume_fresh_s` after it was last confirmed.
         Fetches if there is none or if it must be revalidated; never needs the bytes when the binding is fresh.
 
         Raises:

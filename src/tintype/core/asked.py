@@ -14,12 +14,14 @@ class Delivery(Value, frozen=True):
         attachment: None = as the tenant's policy says.
         expires_at: Unix seconds after which the URL is void, 0 = never; also caps max-age.
         raw: hand on the source's bytes, untouched and unchecked.
+        tags: names under which the result can be purged.
     """
 
     filename: str = ""
     attachment: bool | None = None
     expires_at: int = 0
     raw: bool = False
+    tags: tuple[str, ...] = ()
 
 
 class Asked(Value, frozen=True):

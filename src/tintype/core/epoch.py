@@ -1,0 +1,9 @@
+"""The render epoch: part of every plan key. It changes only when pixels change on purpose, never with a build."""
+
+from __future__ import annotations
+
+# Raise by one, and put the old number first in OLD_EPOCHS, in the commit that changes golden images.
+RENDER_EPOCH = 1
+
+# Epochs whose cached results may still be served, newest first, while they are renewed at a budgeted rate.
+OLD_EPOCHS: tuple[int, ...] = ()

@@ -1,0 +1,55 @@
+"""What rendering can answer with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from tintype.core.binding import Binding
+from tintype.core.entry import Entry
+from tintype.core.errors import TintypeError
+from tintype.ports import Lease
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds by phase, for Server-Timing. Mutable while a request runs, like a stopwatch."""
+
+    phases: dict[str, float] = field(default_factory=dict)
+    outcome: str = "miss"  # hit, miss, shared (waited for another's render), renewed, private
+
+    def add(self, phase: str, seconds: float) -> None:
+        self.phases[phase] = self.phases.get(phase, 0.0) + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """An image. `stale`: its source could not be confirmed in time. `error`: it is a fallback for this error."""
+
+    key: str
+    entry: Entry
+    binding: Binding
+    timings: Timings
+    stale: bool = False
+    error: TintypeError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The client already has the result with this key."""
+
+    key: str
+    binding: Binding
+    timings: Timings
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The source itself. Whoever takes it closes the lease."""
+
+    lease: Lease
+    timings: Timings
+
+
+Answer: TypeAlias = Variant | Unchanged | Raw

@@ -1,0 +1,51 @@
+"""Purge: drop what a selector names from every tier, so that the next request finds the world as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tintype.core.asked import Asked
+from tintype.core.entry import Scope, Selector
+from tintype.ports import Cache, Sources, Telemetry
+from tintype.services.render import pipeline_tag
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How much went: cached results, and sources forgotten (or, by a soft purge, made stale)."""
+
+    results: int
+    sources: int
+
+
+class Purge:
+    """`forget` empties the memo, which answers before any tier is asked."""
+
+    def __init__(self, sources: Sources, cache: Cache, forget: Callable[[], None], telemetry: Telemetry) -> None:
+        self._sources = sources
+        self._cache = cache
+        self._forget = forget
+        self._telemetry = telemetry
+
+    async def __call__(self, selector: Selector, *, soft: bool = False) -> Purged:
+        """Purge. A soft purge keeps results, which are served stale while their source is asked for again."""
+        results = 0 if soft else await self._cache.drop(selector)
+        sources = await self._sources.drop(selector, soft=soft)
+        self._forget()
+        self._telemetry.event(
+            "purged", scope=selector.scope, value=selector.value, soft=soft, results=results, sources=sources
+        )
+        return Purged(results, sources)
+
+    async def url(self, tenant: str, asked: Asked, *, soft: bool = False) -> Purged:
+        """Purge every variant of one URL, and have its source asked for again."""
+        tag = Selector(scope=Scope.TAG, value=pipeline_tag(asked), tenant=tenant)
+        source = Selector(scope=Scope.SOURCE, value=asked.pipeline.source.url, tenant=tenant)
+        results = 0 if soft else await self._cache.drop(tag)
+        sources = await self._sources.drop(source, soft=True)
+        self._forget()
+        self._telemetry.event(
+            "purged", scope="url", value=asked.pipeline.source.url, soft=soft, results=results, sources=sources
+        )
+        return Purged(results, sources)

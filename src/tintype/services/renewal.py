@@ -1,0 +1,54 @@
+"""Renew results of an old render epoch behind the answers that still use them, at a budgeted rate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tintype.core.errors import TintypeError
+from tintype.ports import Clock, Telemetry
+
+# Renewals under way at once: they use workers that interactive work wants.
+_AT_ONCE = 2
+
+
+class Renewals:
+    """A token bucket of one second's budget; what finds it empty is left for a later request."""
+
+    def __init__(self, per_s: float, clock: Clock, telemetry: Telemetry) -> None:
+        self._per_s = per_s
+        self._tokens = per_s
+        self._filled_at = clock.monotonic()
+        self._clock = clock
+        self._telemetry = telemetry
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def offer(self, key: str, start: Callable[[], Awaitable[object]]) -> bool:
+        """Start a renewal if the budget has room for it; returns whether it did."""
+        if key in self._running or len(self._running) >= _AT_ONCE or not self._take():
+            return False
+        task = asyncio.get_running_loop().create_task(self._renew(start))
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._running.pop(key, None))
+        return True
+
+    def _take(self) -> bool:
+        now = self._clock.monotonic()
+        self._tokens = min(max(self._per_s, 1.0), self._tokens + (now - self._filled_at) * self._per_s)
+        self._filled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    async def _renew(self, start: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await start()
+        except TintypeError as error:
+            self._telemetry.event("renewal_failed", error=error.code)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for task in list(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
