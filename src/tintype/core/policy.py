@@ -15,6 +15,13 @@ class Light(StrEnum):
     LINEAR = "linear"
 
 
+class ShrinkTable(StrEnum):
+    """How far a decoder may scale down while it decodes (see `core.loading`)."""
+
+    MEASURED = "measured"  # never below twice the target: what looks like a reduction of the full image
+    IMGPROXY = "imgproxy"  # down to the target itself, and sizes rounded after decoding, as imgproxy does
+
+
 class Policy(Value, frozen=True):
     """The shaping half of a tenant's settings. `auto_*` formats replace an unnamed output format when the client accepts
     them, `enforce_*` replace a named one too. `source_pixels` etc. are bounds, 0 = no bound where noted.
@@ -29,6 +36,7 @@ class Policy(Value, frozen=True):
     client_hints: bool = False
     light: Light = Light.GAMMA
     shrink_on_load: bool = True
+    shrink_table: ShrinkTable = ShrinkTable.MEASURED
     rasterize_svg: bool = False
     sanitize_svg: bool = True
     strip_metadata: bool = True
