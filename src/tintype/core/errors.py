@@ -1,7 +1,8 @@
 """Every error tintype raises on purpose, in one tree. `code` is stable; the docstring is the default message.
 
     TintypeError
-    |- BadRequest            the URL or its arguments           NotSigned, NotAllowed, Expired, TooLong
+    |- BadRequest            the URL or its arguments           NotSigned (SignatureLeftOut), NotAllowed (SourceUnlisted),
+    |                                                           Expired, NotFound
     |- SourceError           fetching the source                SourceMissing, SourceRefused, SourceDenied, SourceFailed,
     |                                                           SourceSlow, SourceIncomplete, SourceTooLarge
     |- ImageError            the bytes of an image              UnsupportedImage, BrokenImage, ImageTooLarge, Poisoned,
@@ -40,11 +41,23 @@ class NotSigned(BadRequest):
     status = 403
 
 
+class SignatureLeftOut(NotSigned):
+    """The path begins with an option where its signature belongs; put a signature, or any word if none is needed, first."""
+
+    code = "signature_left_out"
+
+
 class NotAllowed(BadRequest):
     """The request asks for something this tenant does not allow; ask its operator or leave it out."""
 
     code = "not_allowed"
     status = 403
+
+
+class SourceUnlisted(NotAllowed):
+    """The source's URL is not on this tenant's list of allowed sources; use a listed one or ask its operator."""
+
+    code = "source_unlisted"
 
 
 class Expired(BadRequest):
