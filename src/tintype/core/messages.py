@@ -1,7 +1,10 @@
 """What the engine pool and a worker say to each other: one msgpack message a packet, descriptors beside it.
 
-Parent -> worker: `Probe` or `Job`, with one read-only descriptor for each input.
-Worker -> parent: `Ready` once, then for each request `Probed`, `Done` (with one descriptor for each result) or `Failed`.
+Parent -> worker: `Setup` once, then `Probe` or `Job`, with one read-only descriptor for each input, or `Check`.
+Worker -> parent: `Ready` once, then for each request `Probed`, `Done` (with one descriptor for each result), `Checked` or
+`Failed`.
+Parent -> zygote: `Setup` once, then `Fork`, with the child's end of a socket pair on which it talks as any worker does.
+Zygote -> parent: `Ready` once, `Forked` for each `Fork` (with a pidfd of the child), `Ended` for each child.
 """
 
 from __future__ import annotations
@@ -12,6 +15,23 @@ from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.plan import Plan
 from tintype.core.values import Value
+
+
+# The largest packet in bytes: what a socket buffer takes on a kernel with the default net.core.wmem_max of 212,992.
+MAX_PACKET_BYTES = 200_000
+# Descriptors beside one packet; the kernel's own limit is 253 (SCM_MAX_FD).
+MAX_INPUTS = 16
+MAX_PLANS = 64
+
+
+class Setup(Value, frozen=True):
+    """The first message to a worker: whose it is and what it may use. With `zygote` it forks workers instead of being one."""
+
+    parent: int  # pid; a worker without its parent ends
+    memory_bytes: int
+    cpu_s: int  # of CPU time for one request
+    result_bytes: int
+    zygote: bool = False
 
 
 class Input(Value, frozen=True):
@@ -36,6 +56,18 @@ class Job(Value, frozen=True):
     inputs: tuple[Input, ...]
     plans: tuple[Plan, ...]
     max_result_bytes: int
+
+
+class Check(Value, frozen=True):
+    """Prove again that what must not decode does not."""
+
+    id: int
+
+
+class Fork(Value, frozen=True):
+    """Make a worker that serves the descriptor beside this message."""
+
+    id: int
 
 
 class Result(Value, frozen=True):
@@ -81,5 +113,26 @@ class Failed(Value, frozen=True):
     message: str
 
 
-ToWorker: TypeAlias = Probe | Job
-FromWorker: TypeAlias = Ready | Probed | Done | Failed
+class Checked(Value, frozen=True):
+    """What was proved, a sentence each."""
+
+    id: int
+    proofs: tuple[str, ...] = ()
+
+
+class Forked(Value, frozen=True):
+    id: int
+    pid: int
+
+
+class Ended(Value, frozen=True):
+    """A child is gone; `status` as wait(2) gives it."""
+
+    pid: int
+    status: int
+
+
+ToWorker: TypeAlias = Setup | Probe | Job | Check
+FromWorker: TypeAlias = Ready | Probed | Done | Checked | Failed
+ToZygote: TypeAlias = Setup | Fork
+FromZygote: TypeAlias = Ready | Forked | Ended | Failed
