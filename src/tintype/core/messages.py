@@ -16,7 +16,6 @@ from tintype.core.info import ImageInfo
 from tintype.core.plan import Plan
 from tintype.core.values import Value
 
-
 # The largest packet in bytes: what a socket buffer takes on a kernel with the default net.core.wmem_max of 212,992.
 MAX_PACKET_BYTES = 200_000
 # Descriptors beside one packet; the kernel's own limit is 253 (SCM_MAX_FD).
