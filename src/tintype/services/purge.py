@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tintype.core.asked import Asked
 from tintype.core.entry import Scope, Selector
 from tintype.ports import Cache, Sources, Telemetry
-from tintype.services.render import pipeline_tag
+from tintype.services.make import pipeline_tag
 
 
 @dataclass(frozen=True, slots=True)

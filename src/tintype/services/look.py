@@ -1,0 +1,120 @@
+"""Look: what a want means right now - which bytes, which plan, which key - without touching a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tintype.core.asked import Asked
+from tintype.core.binding import Binding
+from tintype.core.errors import UnsupportedImage
+from tintype.core.formats import FACTS, LOADABLE, Format
+from tintype.core.offer import Offer
+from tintype.core.pipeline import Watermark
+from tintype.core.plan import Plan, plan_key
+from tintype.core.resolve import resolve
+from tintype.core.tenant import Tenant
+from tintype.ports import Clock, Engine, Forwarded, Lease, Sources
+from tintype.services.answers import Timings
+from tintype.services.standins import StandIns
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One request, read and verified. `etags` are the keys the client has; `deadline` is monotonic."""
+
+    tenant: Tenant
+    asked: Asked
+    offer: Offer
+    forwarded: Forwarded
+    deadline: float
+    etags: frozenset[str] = frozenset()
+
+    @property
+    def wears_watermark(self) -> bool:
+        return self.tenant.policy.watermark and self.asked.pipeline.find(Watermark) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A want seen through one binding: its plan and the key of the result.
+
+    `old_keys`: what the result is called in older render epochs. `fallback`: the binding is the tenant's fallback image.
+    """
+
+    want: Want
+    binding: Binding
+    plan: Plan
+    key: str
+    old_keys: tuple[str, ...]
+    fallback: bool = False
+
+
+class Look:
+    """Makes views. `epochs`: the current render epoch first, then those whose results may still be served."""
+
+    def __init__(
+        self, sources: Sources, engine: Engine, standins: StandIns, clock: Clock, *, epochs: tuple[int, ...]
+    ) -> None:
+        self._sources = sources
+        self._engine = engine
+        self._standins = standins
+        self._clock = clock
+        self._epochs = epochs
+
+    async def __call__(self, want: Want, timings: Timings, assume_fresh_s: float) -> View:
+        """Bind the want's source and look at it. Raises SourceError, ImageError, Overloaded."""
+        begun = self._clock.monotonic()
+        ref = want.asked.pipeline.source
+        binding = await self._sources.bind(
+            want.tenant.name, ref, want.forwarded, want.deadline, assume_fresh_s=assume_fresh_s
+        )
+        timings.add("source", self._clock.monotonic() - begun)
+        return await self.through(want, binding)
+
+    async def through(self, want: Want, binding: Binding) -> View:
+        """Look at a want through a binding."""
+        if binding.info is None:
+            binding = await self._probe(want, binding)
+        assert binding.info is not None
+        plan = resolve(want.asked.pipeline, binding.info, want.offer, want.tenant.policy)
+        digests = (binding.digest, *await self._overlay_digests(want))
+        key, *old = (plan_key(want.tenant.name, digests, plan, epoch) for epoch in self._epochs)
+        return View(want, binding, plan, key, tuple(old))
+
+    async def fallback(self, want: Want) -> View:
+        """Look at the tenant's fallback image in place of the source."""
+        binding = await self._standins.binding(want.tenant, want.tenant.fallback, want.deadline)
+        view = await self.through(want, binding)
+        return View(want, binding, view.plan, view.key, view.old_keys, fallback=True)
+
+    async def _probe(self, want: Want, binding: Binding) -> Binding:
+        ref = want.asked.pipeline.source
+        with await self._sources.open(binding, ref, want.forwarded, want.deadline) as lease:
+            info = await self._engine.probe(
+                lease.fd(),
+                lease.binding.size,
+                known_format(lease),
+                tenant=want.tenant.name,
+                digest=lease.binding.digest,
+                source_pixels=want.asked.pipeline.bounds.source_pixels or want.tenant.policy.source_pixels,
+                deadline=want.deadline,
+            )
+            return await self._sources.learn(lease.binding, info)
+
+    async def _overlay_digests(self, want: Want) -> tuple[str, ...]:
+        if not want.wears_watermark:
+            return ()
+        return ((await self._standins.binding(want.tenant, want.tenant.watermark, want.deadline)).digest,)
+
+
+def known_format(lease: Lease) -> Format:
+    """Return the sniffed format.
+
+    Raises:
+        UnsupportedImage: naming what the bytes are instead, if that is known.
+    """
+    if lease.format is None or lease.format not in LOADABLE:
+        what = FACTS[lease.format].mime if lease.format else (lease.foreign or "not an image")
+        supported = ", ".join(sorted(format.value for format in LOADABLE))
+        raise UnsupportedImage(f"the source is {what}; supported are {supported}")
+    return lease.format

@@ -1,0 +1,134 @@
+"""Make: the result of a view, by the engine, once for all who wait for it, into the cache."""
+
+from __future__ import annotations
+
+import os
+
+from tintype.core.asked import Asked
+from tintype.core.binding import Binding
+from tintype.core.entry import Entry, EntryFacts
+from tintype.core.formats import Format
+from tintype.kit.flights import Flights
+from tintype.ports import Cache, Clock, Engine, Finished, Lease, Sources
+from tintype.services.answers import Timings
+from tintype.services.look import View, known_format
+from tintype.services.standins import StandIns
+
+
+class Moved(Exception):
+    """The bytes behind a binding are gone and the origin has others; look again through `binding`."""
+
+    def __init__(self, binding: Binding) -> None:
+        super().__init__()
+        self.binding = binding
+
+
+class Make:
+    """Makes entries. `timeout_s`: time for one render, which outlives the request that began it."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        engine: Engine,
+        cache: Cache,
+        standins: StandIns,
+        flights: Flights[Entry],
+        clock: Clock,
+        *,
+        timeout_s: float,
+    ) -> None:
+        self._sources = sources
+        self._engine = engine
+        self._cache = cache
+        self._standins = standins
+        self._flights = flights
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    async def __call__(self, view: View, timings: Timings) -> Entry:
+        """Return the result, rendering it or waiting for a render under way. Raises TintypeError, Moved."""
+        begun = self._clock.monotonic()
+        try:
+            if view.binding.private:
+                timings.outcome = "private"
+                return await self._render(view, timings)
+            timings.outcome = "shared"  # who leads the flight says miss
+            return await self._flights.join(view.key, lambda: self._keep(view, timings), view.want.deadline)
+        finally:
+            timings.add("render", self._clock.monotonic() - begun)
+
+    async def _keep(self, view: View, timings: Timings) -> Entry:
+        timings.outcome = "miss"
+        generation = self._cache.generation
+        entry = await self._render(view, timings)
+        await self._cache.put(view.key, entry, generation=generation)
+        return entry
+
+    async def _render(self, view: View, timings: Timings) -> Entry:
+        deadline = self._clock.monotonic() + self._timeout_s
+        with await self._open(view, deadline) as lease:
+            if lease.binding.digest != view.binding.digest:
+                raise Moved(lease.binding)
+            if view.plan.passthrough and lease.format is not Format.SVG:
+                return _untouched(view, os.pread(lease.fd(), lease.binding.size, 0), self._clock.now())
+            finished = await self._run(view, lease, deadline)
+        _note(timings, finished)
+        return _rendered(view, finished, self._clock.now())
+
+    async def _open(self, view: View, deadline: float) -> Lease:
+        want = view.want
+        if view.fallback:
+            return await self._standins.open(want.tenant, want.tenant.fallback, deadline)
+        return await self._sources.open(view.binding, want.asked.pipeline.source, want.forwarded, deadline)
+
+    async def _run(self, view: View, lease: Lease, deadline: float) -> Finished:
+        tenant, digest = view.want.tenant, lease.binding.digest
+        inputs = [(lease.fd(), lease.binding.size, known_format(lease))]
+        if not view.want.wears_watermark:
+            return await self._engine.run(inputs, [view.plan], tenant=tenant.name, digest=digest, deadline=deadline)
+        with await self._standins.open(tenant, tenant.watermark, deadline) as overlay:
+            inputs.append((overlay.fd(), overlay.binding.size, known_format(overlay)))
+            return await self._engine.run(inputs, [view.plan], tenant=tenant.name, digest=digest, deadline=deadline)
+
+
+def pipeline_tag(asked: Asked) -> str:
+    """Return the tag under which every variant of one URL is kept, whatever the client's offer was."""
+    return f"pipeline:{asked.pipeline.fingerprint}"
+
+
+def _untouched(view: View, body: bytes, now: float) -> Entry:
+    info = view.binding.info
+    assert info is not None
+    return _entry(view, body, now, info.format, info.width, info.height, info.frames)
+
+
+def _rendered(view: View, finished: Finished, now: float) -> Entry:
+    result = finished.done.results[0]
+    return _entry(view, finished.bodies[0], now, result.format, result.width, result.height, result.frames)
+
+
+def _entry(view: View, body: bytes, now: float, format: Format, width: int, height: int, frames: int) -> Entry:
+    info, want = view.binding.info, view.want
+    assert info is not None
+    facts = EntryFacts(
+        tenant=want.tenant.name,
+        source=view.binding.url,
+        digest=view.binding.digest,
+        format=format,
+        width=width,
+        height=height,
+        source_width=info.width,
+        source_height=info.height,
+        source_bytes=view.binding.size,
+        frames=frames,
+        created_at=now,
+        tags=(pipeline_tag(want.asked), *want.asked.delivery.tags),
+    )
+    return Entry(facts=facts, body=body)
+
+
+def _note(timings: Timings, finished: Finished) -> None:
+    done = finished.done
+    timings.add("queue", finished.queued_s)
+    for phase, milliseconds in (("decode", done.decode_ms), ("steps", done.steps_ms), ("encode", done.encode_ms)):
+        timings.add(phase, milliseconds / 1000)

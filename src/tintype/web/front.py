@@ -1,0 +1,120 @@
+"""The ASGI application of a node: lifespan, the few fixed paths, the control API, and everything else to the image path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tintype.core.errors import Draining, NotFound
+from tintype.ports import Clock, Telemetry
+from tintype.web.image import ImagePath
+from tintype.web.memo import Headers
+from tintype.web.reply import Receive, Reply, Scope, Send, request_of
+from tintype.web.settings import ServerSettings
+
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PLAIN: Headers = [(b"cache-control", b"no-cache")]
+
+
+class Front:
+    """Routes by path. `ready` tells whether the engine answers; `control` and `home` are mounted when there are any."""
+
+    def __init__(
+        self,
+        images: ImagePath,
+        clock: Clock,
+        telemetry: Telemetry,
+        settings: ServerSettings,
+        ready: Callable[[], Awaitable[bool]],
+        *,
+        control: ASGIApp | None = None,
+        home: ASGIApp | None = None,
+    ) -> None:
+        self._images = images
+        self._clock = clock
+        self._telemetry = telemetry
+        self._prefix = settings.path_prefix.rstrip("/")
+        self._health = {"/health", settings.health_path} - {""}
+        self._ready = ready
+        self._control = control
+        self._home = home
+        self._running = 0
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry point."""
+        if scope["type"] != "http":
+            return
+        self._running += 1
+        self._idle.clear()
+        try:
+            await self._route(scope, receive, send)
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Refuse new work, wait for running requests; returns whether all ended in time."""
+        self._draining = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _raw_path(scope)
+        if self._control and path.startswith("/v1/"):
+            await self._control(scope, receive, send)
+            return
+        reply = Reply(send, request_of(scope, path, self._clock.monotonic()), self._telemetry, self._clock, None)
+        if not _within(path, self._prefix):
+            await reply.text(404, " ", error=NotFound(f"paths here begin with {self._prefix}/"))
+            return
+        path = path[len(self._prefix) :] or "/"
+        if path in self._health:
+            await reply.text(200, "tintype is running", extra=_PLAIN)
+        elif path == "/ready":
+            await self._answer_ready(reply)
+        elif path == "/favicon.ico" or path.startswith("/.well-known/"):
+            await reply.text(404, " ", error=NotFound())
+        elif self._draining:
+            await reply.text(503, "Shutting down", error=Draining())
+        elif path == "/" or (self._home and path.startswith("/demo/")):
+            await self._answer_home(scope, receive, send, reply)
+        else:
+            await self._images(scope, receive, send, path)
+
+    async def _answer_ready(self, reply: Reply) -> None:
+        if not self._draining and await self._ready():
+            await reply.text(200, "ready", extra=_PLAIN)
+        else:
+            await reply.text(503, "not ready", extra=[*_PLAIN, (b"retry-after", b"1")])
+
+    async def _answer_home(self, scope: Scope, receive: Receive, send: Send, reply: Reply) -> None:
+        if self._home is not None:
+            await self._home(scope, receive, send)
+            return
+        await reply.html(_LANDING)
+
+
+def _raw_path(scope: Scope) -> str:
+    raw: Any = scope.get("raw_path") or scope["path"].encode("utf-8")
+    path: str = raw.decode("latin-1").partition("?")[0]
+    # Some clients join a base URL and a path with one slash too many; imgproxy's users rely on it being harmless.
+    return "/" + path.lstrip("/")
+
+
+def _within(path: str, prefix: str) -> bool:
+    return not prefix or path == prefix or path.startswith(prefix + "/")
+
+
+_LANDING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>tintype</title>
+<style>body{font:16px/1.5 system-ui;max-width:40em;margin:4em auto;padding:0 1em}</style>
+<h1>tintype is running</h1><p>It serves images at signed URLs. There is nothing else to see at this address.</p></html>
+"""

@@ -1,0 +1,64 @@
+"""Mounts: which tenant and dialect a request belongs to, by host and path prefix. One immutable snapshot at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tintype.core.offer import Offer, offer_of
+from tintype.core.tenant import Tenant
+from tintype.ports import Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A tenant where it is served."""
+
+    tenant: Tenant
+    dialect: Dialect
+    vary: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        policy = self.tenant.policy
+        parts = ["Accept"] if policy.auto_formats or policy.enforce_formats else []
+        parts += ["Sec-CH-DPR", "DPR", "Sec-CH-Width", "Width"] if policy.client_hints else []
+        object.__setattr__(self, "vary", ", ".join(parts))
+
+    def offer(self, headers: dict[bytes, bytes]) -> Offer:
+        """Return what of the client's offer can matter to this tenant: little of it, so that few variants exist."""
+        if not self.vary:
+            return Offer()
+        policy = self.tenant.policy
+        offer = offer_of(
+            headers.get(b"accept", b"").decode("latin-1"),
+            dpr=_first(headers, b"sec-ch-dpr", b"dpr") if policy.client_hints else "",
+            width=_first(headers, b"sec-ch-width", b"width") if policy.client_hints else "",
+        )
+        wanted = (*policy.auto_formats, *policy.enforce_formats)
+        return Offer(accepts=tuple(f for f in offer.accepts if f in wanted), dpr=offer.dpr, width=offer.width)
+
+
+def _first(headers: dict[bytes, bytes], *names: bytes) -> str:
+    return next((headers[name].decode("latin-1") for name in names if name in headers), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """All mounts, the most specific first: longer prefixes before shorter, named hosts before any host."""
+
+    mounts: tuple[Mount, ...]
+
+    @classmethod
+    def of(cls, mounts: list[Mount]) -> Mounts:
+        """Order mounts by how specific they are."""
+        return cls(tuple(sorted(mounts, key=lambda m: (-len(m.tenant.prefix), not m.tenant.hosts, m.tenant.name))))
+
+    def find(self, host: str, path: str) -> tuple[Mount, str] | None:
+        """Return the mount and the rest of the path (with its leading slash), or None."""
+        host = host.rsplit(":", 1)[0].lower() if not host.endswith("]") else host.lower()
+        for mount in self.mounts:
+            hosts, prefix = mount.tenant.hosts, mount.tenant.prefix
+            if (not hosts or host in hosts) and path.startswith(prefix):
+                rest = path[len(prefix) :]
+                if not prefix or not rest or rest[0] == "/":
+                    return mount, rest or "/"
+        return None

@@ -1,0 +1,191 @@
+"""One request, and the one reply to it: sent, counted and logged."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from tintype.core.errors import TintypeError
+from tintype.core.tenant import Tenant
+from tintype.ports import Clock, Telemetry
+from tintype.services.answers import Timings
+from tintype.web.headers import SECURITY, span_of
+from tintype.web.memo import Headers
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+
+# One send of a raw body; bounds what a slow client keeps in memory.
+_CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The parts of a request that the image path needs."""
+
+    method: str
+    target: str
+    headers: dict[bytes, bytes]
+    id: bytes
+    began: float
+
+
+def request_of(scope: Scope, path: str, began: float) -> Request:
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        # Accept and If-None-Match may come in several lines; they mean the same as one line with commas.
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    given = headers.get(b"x-request-id", b"")
+    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
+    query = scope.get("query_string") or b""
+    target = path + ("?" + query.decode("latin-1") if query else "")
+    return Request(scope["method"], target, headers, request_id, began)
+
+
+class Reply:
+    """Sends one answer, counts and logs it."""
+
+    def __init__(self, send: Send, request: Request, telemetry: Telemetry, clock: Clock, tenant: Tenant | None) -> None:
+        self._send = send
+        self.request = request
+        self._telemetry = telemetry
+        self._clock = clock
+        self._tenant = tenant
+
+    async def body(
+        self,
+        headers: Headers,
+        body: bytes,
+        etag: bytes,
+        outcome: str,
+        timings: Timings | None = None,
+        status: int = 200,
+    ) -> None:
+        """Send a body, or the part of it that a Range asks for."""
+        headers = [*headers, (b"accept-ranges", b"bytes")]
+        wanted = self.request.headers.get(b"range")
+        if wanted and status == 200 and self.request.headers.get(b"if-range", etag) == etag:
+            try:
+                span = span_of(wanted, len(body))
+            except ValueError:
+                await self.empty(416, [*SECURITY, (b"content-range", b"bytes */%d" % len(body))], outcome, timings)
+                return
+            if span:
+                first, last = span
+                headers.append((b"content-range", b"bytes %d-%d/%d" % (first, last, len(body))))
+                body, status = body[first : last + 1], 206
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self._start(status, headers, outcome, timings)
+        await self._finish(body, status, outcome, len(body))
+
+    async def file(self, headers: Headers, fd: int, size: int, timings: Timings) -> None:
+        """Send a file in pieces, so that a large source never stands in memory."""
+        await self._start(200, [*headers, (b"content-length", str(size).encode())], "raw", timings)
+        sent = 0
+        while sent < size and self.request.method != "HEAD":
+            chunk = await asyncio.to_thread(os.pread, fd, min(_CHUNK, size - sent), sent)
+            if not chunk:
+                break
+            sent += len(chunk)
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._finish(b"", 200, "raw", sent)
+
+    async def empty(self, status: int, headers: Headers, outcome: str, timings: Timings | None = None) -> None:
+        """Send headers alone."""
+        kept = (
+            [h for h in headers if h[0] not in (b"content-type", b"content-disposition")] if status == 304 else headers
+        )
+        await self._start(status, kept, outcome, timings)
+        await self._finish(b"", status, outcome, 0)
+
+    async def text(
+        self, status: int, text: str, *, error: TintypeError | None = None, extra: Headers | None = None
+    ) -> None:
+        """Send a short text: an error, or what a path other than an image's says."""
+        body = text.encode()
+        headers: Headers = [
+            *SECURITY,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            *(extra or []),
+        ]
+        if error is not None:
+            headers.append((b"x-tintype-error", _printable(f"{error.code}: {error}")))
+            if error.retry_after_s is not None:
+                headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
+        outcome = error.code if error else "text"
+        await self._start(status, headers, outcome, None)
+        await self._finish(body, status, outcome, len(body), error)
+
+    async def html(self, page: str) -> None:
+        """Send a page that needs nothing from outside itself."""
+        body = page.encode()
+        headers: Headers = [
+            (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await self._start(200, headers, "text", None)
+        await self._finish(body, 200, "text", len(body))
+
+    async def other_method(self) -> None:
+        """Answer a method other than GET and HEAD."""
+        allow: Headers = [(b"allow", b"GET, HEAD, OPTIONS")]
+        if self.request.method == "OPTIONS":
+            await self.text(200, " ", extra=allow)
+        else:
+            await self.text(405, "Method not allowed", extra=allow)
+
+    async def _start(self, status: int, headers: Headers, outcome: str, timings: Timings | None) -> None:
+        extra: Headers = [(b"x-request-id", self.request.id), (b"server", b"tintype")]
+        origin = self._tenant.delivery.allow_origin if self._tenant else ""
+        if origin:
+            extra += [
+                (b"access-control-allow-origin", origin.encode()),
+                (b"access-control-allow-methods", b"GET, OPTIONS"),
+            ]
+        if timings is not None:
+            extra.append((b"server-timing", _server_timing(timings, outcome)))
+        else:
+            extra.append((b"server-timing", b"cache;desc=" + outcome.encode()))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers + extra})
+
+    async def _finish(
+        self, body: bytes, status: int, outcome: str, sent: int, error: TintypeError | None = None
+    ) -> None:
+        await self._send({"type": "http.response.body", "body": b"" if self.request.method == "HEAD" else body})
+        seconds = self._clock.monotonic() - self.request.began
+        tenant = self._tenant.name if self._tenant else ""
+        self._telemetry.count("requests", 1, tenant=tenant, status=f"{status // 100}xx", outcome=outcome)
+        self._telemetry.observe("request_seconds", seconds, outcome="hit" if outcome == "hit" else "other")
+        facts = {
+            "request_id": self.request.id.decode(),
+            "method": self.request.method,
+            "path": self.request.target,
+            "status": status,
+        }
+        detail = {"error": error.code, "message": str(error)} if error else {}
+        self._telemetry.event(
+            "request", **facts, tenant=tenant, outcome=outcome, bytes=sent, ms=round(seconds * 1000, 2), **detail
+        )
+
+
+def _server_timing(timings: Timings, outcome: str) -> bytes:
+    parts = [
+        f"cache;desc={outcome}",
+        *(f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in timings.phases.items()),
+    ]
+    return ", ".join(parts).encode()
+
+
+def _printable(text: str) -> bytes:
+    return re.sub(r"[^\x20-\x7e]", "?", text)[:512].encode()
