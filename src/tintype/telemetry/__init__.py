@@ -1,1 +1,1 @@
-"""TODO."""
+"""What is told to operators: logs, metrics and the system clock."""

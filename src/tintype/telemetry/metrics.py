@@ -1,0 +1,129 @@
+"""Every metric tintype has, in one table: name, kind, labels with what they may say, and what it means.
+
+A label is either a closed set of values or capped at a number of them; what is outside becomes `other`. So the number of
+series is bounded by this file, whatever a request says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label: its closed set of values, or, when that is empty, at most `most` values, first come."""
+
+    name: str
+    values: tuple[str, ...] = ()
+    most: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric. A counter's exported name ends in `_total`; times are seconds, sizes bytes."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+# From a memory hit (well below a millisecond) to the request timeout.
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+TENANT = Label("tenant", most=200)
+STATUS = Label("status", ("1xx", "2xx", "3xx", "4xx", "5xx"))
+# How an answer came about; the order is that of the lookup.
+OUTCOME = Label(
+    "outcome", ("memo", "ram", "disk", "object", "joined", "render", "raw", "fallback", "unchanged", "error", "none")
+)
+TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
+SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))
+SCOPE = Label("scope", ("key", "source", "prefix", "tag", "all"))
+
+
+def _counter(name: str, text: str, *labels: Label) -> Metric:
+    return Metric(name, Kind.COUNTER, text, labels)
+
+
+def _gauge(name: str, text: str, *labels: Label) -> Metric:
+    return Metric(name, Kind.GAUGE, text, labels)
+
+
+def _seconds(name: str, text: str, *labels: Label) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, text, labels, SECONDS)
+
+
+METRICS: tuple[Metric, ...] = (
+    # Requests
+    _counter(
+        "requests", "Requests answered, by tenant, status class and how the answer came about.", TENANT, STATUS, OUTCOME
+    ),
+    _seconds("request_seconds", "Time from a request's first byte to its answer being ready.", OUTCOME),
+    _counter("response_bytes", "Bytes of answers handed to the server.", TENANT),
+    _counter(
+        "refusals", "Requests refused or failed, by error code (docs/reference/errors.md).", Label("code", most=60)
+    ),
+    _gauge("requests_active", "Requests being answered."),
+    _counter("flights_joined", "Requests that waited for a render already under way instead of starting one."),
+    _counter("aborts", "Clients that went away before their answer."),
+    # Engine
+    _counter(
+        "engine_jobs",
+        "Jobs given to workers, by how they ended.",
+        Label("result", ("done", "failed", "crashed", "deadline")),
+    ),
+    _seconds("engine_seconds", "Time a job spent in a worker.", Label("kind", ("probe", "run"))),
+    _counter(
+        "engine_cpu_seconds", "CPU time spent in workers, by phase.", Label("phase", ("decode", "steps", "encode"))
+    ),
+    _counter("engine_crashes", "Workers that died in a job, by signal or reason.", Label("reason", most=20)),
+    _counter(
+        "engine_restarts",
+        "Workers replaced, by why.",
+        Label("reason", ("images", "memory", "tenant", "crash", "deadline", "cpu")),
+    ),
+    _gauge("engine_workers", "Workers that are ready for work."),
+    _gauge("engine_queue", "Jobs waiting for a worker."),
+    _seconds("queue_seconds", "Time a job waited for a worker."),
+    _counter("poison", "Jobs refused because their image crashed workers before."),
+    # Sources
+    _counter(
+        "fetches",
+        "Fetches of sources, by scheme and how they ended.",
+        SCHEME,
+        Label(
+            "result",
+            ("fetched", "unchanged", "missing", "refused", "denied", "failed", "slow", "incomplete", "too_large"),
+        ),
+    ),
+    _seconds("fetch_seconds", "Time of one fetch.", SCHEME),
+    _counter("fetch_bytes", "Bytes fetched from origins.", SCHEME),
+    _counter("fetches_joined", "Requests that waited for a fetch already under way instead of starting one."),
+    # Caches
+    _counter("cache_hits", "Lookups that found an entry, by tier.", TIER),
+    _counter("cache_misses", "Lookups that found none, by tier.", TIER),
+    _counter("cache_puts", "Entries kept, by tier.", TIER),
+    _counter("cache_evictions", "Entries dropped to make room, by tier.", TIER),
+    _counter("cache_damaged", "Entries dropped because their checksum did not match, by tier.", TIER),
+    _counter("cache_errors", "Operations a cache could not do (disk full, store away), by tier.", TIER),
+    _gauge("cache_bytes", "Bytes held, by tier.", TIER),
+    _gauge("cache_entries", "Entries held, by tier.", TIER),
+    _counter("purges", "Purges, by what they dropped.", SCOPE, Label("mode", ("hard", "soft"))),
+    _counter("purged_entries", "Entries that purges dropped."),
+    # The node
+    _counter("reloads", "Configuration reloads.", Label("result", ("done", "refused"))),
+    _counter("front_restarts", "Front processes started again after they died."),
+    _counter("metrics_dropped", "Measurements that name no declared metric or not its labels: a defect."),
+)
