@@ -1,0 +1,375 @@
+"""The index of a file store: one SQLite database that knows every file, whose it is, its checksum and its last use.
+
+A file and its row cannot change in one step. The order of the steps makes every kill harmless:
+adding moves the file to the next number and then commits the row; a kill in between leaves a file under a number that
+is not given out yet, which the next start removes and the next addition overwrites. Removing unlinks the file and then
+commits; a kill in between leaves a row without a file, which is a miss and goes when it is asked for or evicted.
+So nothing is ever on disk that the index does not know, and no start has to look through the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tintype.core.entry import Scope, Selector
+from tintype.kit.files import BLOCK, Shelf, on_disk, remove
+
+_VERSION = 1
+_SCHEMA = """
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+BEGIN;
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: a late reader cannot meet another's file
+    key BLOB NOT NULL UNIQUE, tenant BLOB NOT NULL, source BLOB NOT NULL, tags BLOB NOT NULL,
+    size INTEGER NOT NULL, checksum BLOB NOT NULL, used INTEGER NOT NULL, meta BLOB NOT NULL
+);
+CREATE INDEX entry_source ON entry (source);
+CREATE INDEX entry_used ON entry (used);
+CREATE TABLE tag (tag BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (tag, id)) WITHOUT ROWID;
+CREATE TABLE total (entries INTEGER NOT NULL, bytes INTEGER NOT NULL);  -- so that a start need not count
+INSERT INTO total VALUES (0, 0);
+PRAGMA user_version = 1;
+COMMIT;
+"""
+_FILES = ("index", "index-wal", "index-shm")
+_BATCH = 64  # rows removed in one transaction: a few milliseconds
+_AHEAD = 1024  # numbers checked for orphans: more than can be lost between two checkpoints
+_TAGS, _READ_TAGS = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(tuple[bytes, ...])
+_IDS = 100_000  # numbers held in memory while a selector is dropped
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What is known of one file. `used` is in Unix seconds."""
+
+    key: bytes
+    tenant: bytes
+    source: bytes
+    tags: tuple[bytes, ...]
+    size: int
+    checksum: bytes
+    used: int
+    meta: bytes
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The part of a row that reading its file takes."""
+
+    id: int
+    size: int
+    checksum: bytes
+    meta: bytes
+
+
+class FileIndex:
+    """Every method may be called from any thread, and blocks: one writing connection, one reading one per thread."""
+
+    def __init__(self, folder: Path, shelf: Shelf, max_bytes: int) -> None:
+        self._folder, self._shelf, self._max_bytes = folder, shelf, max_bytes
+        # A small store gets a small write-ahead log, as that counts too.
+        self._log_pages = max(32, min(1000, max_bytes // 400 // BLOCK))
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._touched: dict[int, int] = {}
+        self._pending = 0
+        self.life = 0
+        self._lost = max_bytes if shelf.has_lost() else 0
+        self._writer = self._open_or_renew()
+        self._remove_orphans()
+
+    def find(self, key: bytes) -> Found | None:
+        sql = "SELECT id, size, checksum, meta FROM entry WHERE key = ?"
+        row = self._reader().execute(sql, (key,)).fetchone()
+        return None if row is None else Found(*row)
+
+    def make_room(self, size: int) -> bool:
+        """Reserve room for a file, evicting what was used least recently; False = it cannot fit now."""
+        with self._lock:
+            charge = on_disk(size)
+            while self.used_bytes() + charge > self._max_bytes:
+                if not self._evict(charge):
+                    return False
+            self._pending += charge
+            return True
+
+    def release(self, size: int) -> None:
+        with self._lock:
+            self._pending -= on_disk(size)
+
+    def account(self, delta: int) -> None:
+        with self._lock:
+            self._pending += delta
+
+    def add(self, row: Row, body: Path) -> None:
+        """Move a file in and make its row, replacing one of the same key."""
+        placed = 0
+        try:
+            with self._writing() as db:
+                old = db.execute("SELECT id, size, tags FROM entry WHERE key = ?", (row.key,)).fetchall()
+                self._remove(db, old)
+                number = self._insert(db, row)
+                self._flush(db)
+                self._shelf.place(body, number)
+                placed = number
+        except sqlite3.Error:  # the commit failed: the file is still the caller's
+            if placed:
+                self._shelf.take_back(placed, body)
+            raise
+
+    def forget(self, found: Found) -> bool:
+        """Drop one entry whose file is missing or damaged; False = it went meanwhile, all is well."""
+        with self._writing() as db:
+            sql = "SELECT id, size, tags FROM entry WHERE id = ? AND checksum = ?"
+            rows = db.execute(sql, (found.id, found.checksum)).fetchall()
+            self._remove(db, rows)
+        return bool(rows)
+
+    def drop(self, selector: Selector) -> int:
+        """Drop what matches and was there when the call began, in short transactions."""
+        if selector.scope is Scope.ALL and not selector.tenant:
+            return self._clear()
+        dropped, after, last = 0, 0, self._last()
+        while ids := self._matching(selector, after, last):
+            after = ids[-1]
+            for start in range(0, len(ids), _BATCH):
+                dropped += self._drop_ids(ids[start : start + _BATCH])
+        return dropped
+
+    def touch(self, id: int, now: int) -> bool:
+        """Note a use; True = enough are noted for a `flush`. Notes beyond that are let go, not kept."""
+        touched = self._touched
+        if len(touched) < 8 * _BATCH:
+            touched[id] = now
+        return len(touched) >= 4 * _BATCH
+
+    def flush(self) -> None:
+        with self._writing() as db:
+            self._flush(db)
+
+    def sweep_lost(self, stop: Callable[[], bool]) -> None:
+        """Remove files put out of sight; until they are gone they count."""
+        with self._lock:
+            counted = self._lost
+        if counted and self._shelf.sweep_lost(stop):
+            with self._lock:
+                self._lost -= counted
+
+    def used_bytes(self) -> int:
+        """Return the bytes of disk in use: files, files being written, folders and this index."""
+        with self._lock:
+            total: int = self._writer.execute("SELECT bytes FROM total").fetchone()[0]
+            own = sum(_size(self._folder / name) for name in _FILES)
+            return total + own + self._pending + self._lost + self._shelf.folders_bytes(self._last())
+
+    def count(self) -> int:
+        count: int = self._reader().execute("SELECT entries FROM total").fetchone()[0]
+        return count
+
+    def renew(self, life: int) -> None:
+        """Start over, empty, after SQLite has said that the index of this `life` is damaged."""
+        with self._lock:
+            if life == self.life:
+                self._writer = self._open_renewed()
+
+    def close(self) -> None:
+        with self._lock:
+            self._touched.clear()
+            for db in self._opened:
+                db.close()
+            self._opened.clear()
+            self._local = threading.local()
+
+    # Opening
+
+    def _open_or_renew(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            return self._open_renewed()
+
+    def _open_renewed(self) -> sqlite3.Connection:
+        self.life += 1
+        self.close()
+        for name in _FILES:
+            remove(self._folder / name)
+        return self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        db = self._connect()
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            return self._open_renewed()
+        if version == 0:
+            self._create(db)
+        db.execute("PRAGMA synchronous = NORMAL")  # a power cut may take the last entries; it cannot damage the index
+        db.execute(f"PRAGMA wal_autocheckpoint = {self._log_pages}")
+        db.execute(f"PRAGMA journal_size_limit = {self._log_pages * BLOCK}")
+        db.execute("SELECT entries, bytes FROM total").fetchone()
+        return db
+
+    def _create(self, db: sqlite3.Connection) -> None:
+        if not self._shelf.is_empty():  # files of an index that was lost: nobody knows them any more
+            self._shelf.lose()
+            self._lost = self._max_bytes
+        db.executescript(_SCHEMA)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._folder / "index", isolation_level=None, check_same_thread=False, timeout=10)
+        self._opened.append(db)
+        return db
+
+    def _reader(self) -> sqlite3.Connection:
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            with self._lock:
+                db = self._connect()
+                db.execute("PRAGMA query_only = 1")
+                self._local.db = db
+        return db
+
+    def _remove_orphans(self) -> None:
+        last = self._last()
+        for number in range(last + 1, last + 1 + _AHEAD):
+            self._shelf.remove(number)
+
+    # Writing
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            db = self._writer
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def _insert(self, db: sqlite3.Connection, row: Row) -> int:
+        number = db.execute(
+            "INSERT INTO entry (key, tenant, source, tags, size, checksum, used, meta) VALUES (?,?,?,?,?,?,?,?)",
+            (row.key, row.tenant, row.source, _TAGS.encode(row.tags), row.size, row.checksum, row.used, row.meta),
+        ).lastrowid
+        assert number is not None
+        db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, number) for tag in row.tags])
+        db.execute("UPDATE total SET entries = entries + 1, bytes = bytes + ?", (on_disk(row.size),))
+        return number
+
+    def _remove(self, db: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
+        for number, size, tags in rows:
+            self._shelf.remove(number)
+            self._touched.pop(number, None)
+            db.execute("DELETE FROM entry WHERE id = ?", (number,))
+            for tag in _READ_TAGS.decode(tags):
+                db.execute("DELETE FROM tag WHERE tag = ? AND id = ?", (tag, number))
+            db.execute("UPDATE total SET entries = entries - 1, bytes = bytes - ?", (on_disk(size),))
+
+    def _evict(self, wanted: int) -> int:
+        """Remove the least recently used entries, about as much as is wanted; returns how many."""
+        with self._writing() as db:
+            self._flush(db)
+            rows = db.execute("SELECT id, size, tags FROM entry ORDER BY used, id LIMIT ?", (_BATCH,)).fetchall()
+            chosen, freed = [], 0
+            for row in rows:
+                if freed >= wanted:
+                    break
+                chosen.append(row)
+                freed += on_disk(row[1])
+            self._remove(db, chosen)
+        self._shrink()
+        return len(chosen)
+
+    def _shrink(self) -> None:
+        """Give pages back once a quarter of the index is empty, a little at a time."""
+        free = self._writer.execute("PRAGMA freelist_count").fetchone()[0]
+        if free * 4 > self._writer.execute("PRAGMA page_count").fetchone()[0]:
+            self._writer.execute(f"PRAGMA incremental_vacuum({_BATCH})").fetchall()
+
+    def _flush(self, db: sqlite3.Connection) -> None:
+        uses, self._touched = self._touched, {}
+        db.executemany("UPDATE entry SET used = ? WHERE id = ?", [(now, number) for number, now in list(uses.items())])
+
+    # Dropping
+
+    def _clear(self) -> int:
+        with self._writing() as db:
+            entries, size = db.execute("SELECT entries, bytes FROM total").fetchone()
+            for table in ("entry", "tag"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 two fixed names
+            db.execute("UPDATE total SET entries = 0, bytes = 0")
+            self._touched.clear()
+            self._lost += size
+            self._shelf.lose()
+        return int(entries)
+
+    def _drop_ids(self, ids: Sequence[int]) -> int:
+        marks = ",".join("?" * len(ids))
+        with self._writing() as db:
+            rows = db.execute(f"SELECT id, size, tags FROM entry WHERE id IN ({marks})", ids).fetchall()  # noqa: S608
+            self._remove(db, rows)
+        return len(rows)
+
+    def _matching(self, selector: Selector, after: int, last: int) -> list[int]:
+        where, values = _where(selector)
+        sql = f"SELECT entry.id FROM entry {where} AND entry.id > ? AND entry.id <= ? ORDER BY entry.id LIMIT ?"  # noqa: S608
+        return [number for (number,) in self._reader().execute(sql, (*values, after, last, _IDS))]
+
+    def _last(self) -> int:
+        row = self._writer.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
+        return row[0] if row else 0
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether the index itself is broken, and not just the disk full or slow."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _where(selector: Selector) -> tuple[str, tuple[bytes, ...]]:
+    """Return a selector as SQL that uses an index, and its values."""
+    value = as_bytes(selector.value)
+    values: tuple[bytes, ...]
+    match selector.scope:
+        case Scope.KEY:
+            where, values = "WHERE key = ?", (value,)
+        case Scope.SOURCE:
+            where, values = "WHERE source = ?", (value,)
+        case Scope.PREFIX:
+            where, values = "WHERE source >= ? AND substr(source, 1, length(?)) = ?", (value, value, value)
+            if (end := _after_prefix(value)) is not None:
+                where, values = "WHERE source >= ? AND source < ?", (value, end)
+        case Scope.TAG:
+            where, values = "JOIN tag ON tag.id = entry.id WHERE tag.tag = ?", (value,)
+        case Scope.ALL:
+            where, values = "WHERE 1", ()
+    if selector.tenant:
+        return where + " AND tenant = ?", (*values, as_bytes(selector.tenant))
+    return where, values
+
+
+def _after_prefix(prefix: bytes) -> bytes | None:
+    """Return the first byte string after all that start with a prefix; None = there is none."""
+    kept = prefix.rstrip(b"\xff")
+    return kept[:-1] + bytes([kept[-1] + 1]) if kept else None
+
+
+def as_bytes(text: str) -> bytes:
+    """Any string, also one with the lone surrogates of an undecodable URL, in an order that keeps prefixes together."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,176 @@
+"""Files by number in fan-out folders, temporary files beside them, and the lock that makes one process their owner."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tintype.core.errors import Misconfigured
+
+BLOCK = 4096  # what a file's last piece costs on the usual file systems
+_FANOUT = 64  # 8,000 files a folder at half a million entries; each folder costs one block
+_CHUNK = 1 << 20
+_LOST = "lost-"
+
+
+def on_disk(size: int) -> int:
+    """Return the bytes of disk that a file of `size` bytes takes: whole blocks, and one for the smallest."""
+    return max(BLOCK, -(-size // BLOCK) * BLOCK)
+
+
+def checksum(key: bytes, meta: bytes, body: bytes) -> bytes:
+    """Return the 16 bytes that tie a body to its key and meta: a file under another's name does not pass."""
+    digest = _started(key, meta)
+    digest.update(body)
+    return digest.digest()
+
+
+def checksum_fd(key: bytes, meta: bytes, fd: int) -> bytes:
+    """Return `checksum` of what can be read from a descriptor; moves no offset."""
+    digest, offset = _started(key, meta), 0
+    while chunk := os.pread(fd, _CHUNK, offset):
+        digest.update(chunk)
+        offset += len(chunk)
+    return digest.digest()
+
+
+def _started(key: bytes, meta: bytes) -> hashlib.blake2b:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (key, meta):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest
+
+
+def write_new(path: Path, body: bytes) -> None:
+    """Write a file that is not there yet; on any failure (disk full, size limit) nothing is left of it."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        left = memoryview(body)
+        while left:
+            left = left[os.write(fd, left) :]
+    except OSError:
+        remove(path)
+        raise
+    finally:
+        os.close(fd)
+
+
+def read_all(path: Path, size: int) -> bytes | None:
+    """Return a file's bytes if there are `size` of them, else None. Raises FileNotFoundError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(fd).st_size != size:
+            return None
+        parts = [os.read(fd, size)]  # one call, for all but files beyond 2 GiB or a damaged disk
+        while parts[-1] and (got := sum(map(len, parts))) < size:
+            parts.append(os.read(fd, size - got))
+    finally:
+        os.close(fd)
+    body = b"".join(parts) if len(parts) > 1 else parts[0]
+    return body if len(body) == size else None
+
+
+def remove(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+class Shelf:
+    """Files named by number below `folder/files`, and temporary ones in `folder/temp`, on one file system."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files, self.temp = folder / "files", folder / "temp"
+        self._names = itertools.count()
+        for path in (self._files, self.temp):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, number: int) -> Path:
+        return self._files / f"{number % _FANOUT:02x}" / f"{number:x}"
+
+    def temporary(self) -> Path:
+        return self.temp / f"{os.getpid()}-{next(self._names)}"
+
+    def place(self, body: Path, number: int) -> None:
+        """Move a finished file to its number, over an orphan that may lie there."""
+        target = self.path(number)
+        try:
+            body.replace(target)
+        except FileNotFoundError:
+            target.parent.mkdir(mode=0o700, exist_ok=True, parents=True)
+            body.replace(target)
+
+    def remove(self, number: int) -> None:
+        remove(self.path(number))
+
+    def folders_bytes(self, last: int) -> int:
+        return min(_FANOUT, last + 1) * BLOCK
+
+    def take_back(self, number: int, body: Path) -> None:
+        self.path(number).replace(body)
+
+    def is_empty(self) -> bool:
+        return not any(self._files.iterdir())
+
+    def lose(self) -> None:
+        """Put all files out of sight at once; `sweep_lost` removes them."""
+        self._files.replace(self.temp / f"{_LOST}{os.getpid()}-{next(self._names)}")
+        self._files.mkdir(mode=0o700)
+
+    def has_lost(self) -> bool:
+        return any(self.temp.glob(f"{_LOST}*"))
+
+    def sweep(self) -> None:
+        """Remove what a kill left half written: at most as many files as were being written."""
+        for path in list(self.temp.iterdir()):
+            if not path.name.startswith(_LOST):
+                remove(path)
+
+    def sweep_lost(self, stop: Callable[[], bool]) -> bool:
+        """Remove files put out of sight, until told to stop; True = all are gone."""
+        for tree in list(self.temp.glob(f"{_LOST}*")):
+            for folder in list(tree.iterdir()):
+                if not _emptied(folder, stop):
+                    return False
+            shutil.rmtree(tree, ignore_errors=True)
+        return True
+
+
+def _emptied(folder: Path, stop: Callable[[], bool]) -> bool:
+    with os.scandir(folder) as found:
+        for file in found:
+            if stop():
+                return False
+            remove(Path(file.path))
+    return True
+
+
+def own(folder: Path, wait_s: float) -> int:
+    """Become the only process that uses a folder; returns the descriptor that holds the lock.
+
+    The lock belongs to the process, so it ends with it however it ends, and children do not inherit it.
+
+    Raises:
+        Misconfigured: another process still holds it after `wait_s`.
+    """
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+            os.close(fd)
+            raise Misconfigured(
+                f"{folder} is in use by another process; stop it, or give this one a folder of its own"
+            ) from None
+        return fd

@@ -1,0 +1,284 @@
+"""A bounded store of files by key that survives any kill, and drops by key, source, prefix or tag. All of it may be lost.
+
+Nothing blocks the event loop: reads take one hop to a thread (look-up, read and check together), so do writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from tintype.core.entry import Selector
+from tintype.core.errors import Misconfigured
+from tintype.kit.fileindex import FileIndex, Found, Row, as_bytes, is_damage
+from tintype.kit.files import Shelf, checksum, checksum_fd, own, read_all, remove, write_new
+from tintype.ports import Clock, Telemetry
+
+_T = TypeVar("_T")
+_READERS, _WRITERS = 4, 2
+_LARGEST = 4  # one file takes at most this part of the room: 1/4
+_TRUSTED = 4096  # files remembered as checked, for `open`
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A body and what was kept with it."""
+
+    meta: bytes
+    body: bytes
+
+
+class StoredFile:
+    """An open, read-only file; stays readable until `close`, even when it is evicted meanwhile. A context manager."""
+
+    __slots__ = ("_fd", "meta", "size")
+
+    def __init__(self, fd: int, size: int, meta: bytes) -> None:
+        self._fd, self.size, self.meta = fd, size, meta
+
+    def fd(self) -> int:
+        """Return the descriptor, owned by this object, at offset 0 unless it was read from."""
+        return self._fd
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:  # a caller that was cancelled while the file was being opened never sees it
+        self.close()
+
+
+class FileStore:
+    """Opens at construction (milliseconds, whatever it holds). One process at a time; the folder is made if needed.
+
+    Args:
+        folder: its own folder, on a local disk.
+        max_bytes: room for files, files being written and the index together; from 1 MB on. Never exceeded by more
+            than what `account` is told.
+        name: which store this is, in metrics and events.
+        lock_wait_s: how long to wait for another process (a draining predecessor) to leave the folder.
+
+    Raises:
+        Misconfigured: the folder is in use or cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        *,
+        name: str,
+        clock: Clock,
+        telemetry: Telemetry,
+        lock_wait_s: float = 10.0,
+    ) -> None:
+        self._max_bytes, self._name, self._clock, self._telemetry = max_bytes, name, clock, telemetry
+        self._closed = False
+        self._flushing = False
+        self._trusted: dict[int, None] = {}
+        try:
+            self._shelf = Shelf(folder)
+            self._lock = own(folder, lock_wait_s)
+            self._shelf.sweep()
+            self._index = FileIndex(folder, self._shelf, max_bytes)
+        except (OSError, sqlite3.Error) as error:
+            raise Misconfigured(f"{folder} cannot be used for the {name} store: {error}") from error
+        self._readers = ThreadPoolExecutor(_READERS, f"{name}-read")
+        self._writers = ThreadPoolExecutor(_WRITERS, f"{name}-write")
+        self._writers.submit(self._index.sweep_lost, self._is_closed)
+
+    async def get(self, key: str) -> Stored | None:
+        """Return a whole, checked body or None; a damaged or truncated one is dropped and counted."""
+        return await self._run(self._readers, self._read, as_bytes(key), self._load)
+
+    async def open(self, key: str) -> StoredFile | None:
+        """Return a checked file. Its checksum is computed the first time this process opens it, its size always."""
+        return await self._run(self._readers, self._read, as_bytes(key), self._load_file)
+
+    async def put(
+        self,
+        key: str,
+        body: bytes | Path,
+        *,
+        meta: bytes = b"",
+        tenant: str = "",
+        source: str = "",
+        tags: tuple[str, ...] = (),
+    ) -> bool:
+        """Keep a body; True = it is kept. Failing to (disk full) is an event, not an error.
+
+        A path (from `temporary`, its size final) is moved in; when the answer is False it is still there, the caller's.
+        """
+        kept = tuple(as_bytes(tag) for tag in tags)
+        args = (as_bytes(key), body, meta, as_bytes(tenant), as_bytes(source), kept)
+        return bool(await self._run(self._writers, self._write, *args))
+
+    async def drop(self, selector: Selector) -> int:
+        """Drop what matches; whoever asks after it returned does not get it. Returns how many entries went."""
+        dropped = await self._run(self._writers, self._index.drop, selector) or 0
+        if not self._closed:
+            self._writers.submit(self._index.sweep_lost, self._is_closed)
+        self._report()
+        return dropped
+
+    async def close(self) -> None:
+        """End running work and leave the folder to others; then nothing is found and nothing kept."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(None, self._end)
+
+    def temporary(self) -> Path:
+        """Return a path to write a body to, for `put`. The next start removes what is left there."""
+        return self._shelf.temporary()
+
+    def account(self, delta: int) -> None:
+        """Count bytes that a caller keeps in temporary files (positive) or no longer does (negative)."""
+        self._index.account(delta)
+
+    def used_bytes(self) -> int:
+        """Return the bytes of disk in use, of the index too. Blocks shortly."""
+        return self._index.used_bytes()
+
+    def count(self) -> int:
+        return self._index.count()
+
+    # In threads
+
+    def _read(self, key: bytes, load: Callable[[bytes, Found], _T | None]) -> _T | None:
+        for attempt in (1, 2):
+            found = self._index.find(key)
+            if found is None:
+                return self._counted("miss", None)
+            try:
+                loaded = load(key, found)
+            except FileNotFoundError:
+                if attempt == 1:  # it may just have been replaced
+                    continue
+                loaded = None
+            if loaded is not None:
+                self._touch(found)
+                return self._counted("hit", loaded)
+            break
+        damaged = self._index.forget(found) if found else False
+        return self._counted("damaged" if damaged else "miss", None)
+
+    def _load(self, key: bytes, found: Found) -> Stored | None:
+        body = read_all(self._shelf.path(found.id), found.size)
+        if body is None or checksum(key, found.meta, body) != found.checksum:
+            return None
+        return Stored(found.meta, body)
+
+    def _load_file(self, key: bytes, found: Found) -> StoredFile | None:
+        fd = os.open(self._shelf.path(found.id), os.O_RDONLY | os.O_CLOEXEC)
+        file = StoredFile(fd, found.size, found.meta)
+        whole = os.fstat(fd).st_size == found.size
+        if whole and found.id not in self._trusted:
+            whole = checksum_fd(key, found.meta, fd) == found.checksum
+            self._trust(found.id)
+        if whole:
+            return file
+        self._trusted.pop(found.id, None)
+        file.close()
+        return None
+
+    def _trust(self, number: int) -> None:
+        self._trusted[number] = None
+        if len(self._trusted) > _TRUSTED:
+            self._trusted.pop(next(iter(self._trusted)), None)
+
+    def _write(
+        self, key: bytes, body: bytes | Path, meta: bytes, tenant: bytes, source: bytes, tags: tuple[bytes, ...]
+    ) -> bool:
+        size = body.stat().st_size if isinstance(body, Path) else len(body)
+        if size > self._max_bytes // _LARGEST or not self._index.make_room(size):
+            self._telemetry.count("store_puts", store=self._name, outcome="refused")
+            return False
+        try:
+            digest = _checksum_of(key, meta, body)
+            used = int(self._clock.now())
+            self._add(Row(key, tenant, source, tags, size, digest, used, meta), body)
+        finally:
+            self._index.release(size)
+        self._telemetry.count("store_puts", store=self._name, outcome="kept")
+        return True
+
+    def _add(self, row: Row, body: bytes | Path) -> None:
+        if isinstance(body, Path):
+            self._index.add(row, body)
+            return
+        path = self._shelf.temporary()
+        try:
+            write_new(path, body)
+            self._index.add(row, path)
+        except BaseException:
+            remove(path)
+            raise
+
+    def _touch(self, found: Found) -> None:
+        if self._index.touch(found.id, int(self._clock.now())) and not self._flushing and not self._closed:
+            self._flushing = True
+            self._writers.submit(self._guarded, self._flush)
+
+    def _flush(self) -> None:
+        try:
+            self._index.flush()
+        finally:
+            self._flushing = False
+
+    def _end(self) -> None:
+        self._readers.shutdown()
+        self._writers.shutdown()
+        self._guarded(self._index.flush)
+        self._index.close()
+        os.close(self._lock)
+
+    # Between the two
+
+    async def _run(self, pool: ThreadPoolExecutor, work: Callable[..., _T], *args: Any) -> _T | None:
+        if self._closed:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(pool, self._guarded, work, *args)
+
+    def _guarded(self, work: Callable[..., _T], *args: Any) -> _T | None:
+        life = self._index.life
+        try:
+            return work(*args)
+        except (OSError, sqlite3.Error) as error:
+            self._telemetry.event("store_failed", store=self._name, error=f"{type(error).__name__}: {error}")
+            if isinstance(error, sqlite3.Error) and is_damage(error):
+                self._index.renew(life)
+                self._index.sweep_lost(self._is_closed)
+            return None
+
+    def _counted(self, outcome: str, answer: _T) -> _T:
+        self._telemetry.count("store_gets", store=self._name, outcome=outcome)
+        return answer
+
+    def _report(self) -> None:
+        self._telemetry.count("store_drops", store=self._name)
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+
+def _checksum_of(key: bytes, meta: bytes, body: bytes | Path) -> bytes:
+    if isinstance(body, bytes):
+        return checksum(key, meta, body)
+    fd = os.open(body, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return checksum_fd(key, meta, fd)
+    finally:
+        os.close(fd)
