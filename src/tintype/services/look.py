@@ -115,6 +115,6 @@ def known_format(lease: Lease) -> Format:
     """
     if lease.format is None or lease.format not in LOADABLE:
         what = FACTS[lease.format].mime if lease.format else (lease.foreign or "not an image")
-        supported = ", ".join(sorted(format.value for format in LOADABLE))
+        supported = ", ".join(sorted(LOADABLE))
         raise UnsupportedImage(f"the source is {what}; supported are {supported}")
     return lease.format

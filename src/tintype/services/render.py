@@ -70,9 +70,9 @@ class Render:
         found = await self._cached(view, timings)
         if found is None and not self._confirmed(view.binding, started):
             view = await self._look(want, timings, 0.0)  # a miss asks the origin before it renders
-        if found is None:
-            view, *found = await self._result(view, timings)
-        key, entry = found
+        key, entry = found or ("", None)
+        if entry is None:
+            view, key, entry = await self._result(view, timings)
         return Variant(key, entry, view.binding, timings, self._stale(view.binding, started))
 
     async def _result(self, view: View, timings: Timings) -> tuple[View, str, Entry]:

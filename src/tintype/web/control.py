@@ -1,0 +1,130 @@
+"""The control API under /v1: purge. Bearer token, OpenAPI, problem+json. Imported only when a token is set."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tintype import __version__
+from tintype.core.entry import Scope, Selector
+from tintype.core.errors import BadRequest, NotSigned, TintypeError
+from tintype.ports import Clock
+from tintype.services.purge import Purge, Purged
+from tintype.web.mounts import Mounts
+
+_PROBLEM = "application/problem+json"
+
+
+class PurgeRequest(BaseModel):
+    """Exactly one of url, source, prefix, tag and all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = Field(
+        None, max_length=8192, description="Path (or whole URL) of an image as it is served, signed."
+    )
+    source: str | None = Field(None, max_length=8192, description="A source URL: every variant of it, and its bytes.")
+    prefix: str | None = Field(None, max_length=8192, description="Every source URL that starts so.")
+    tag: str | None = Field(None, max_length=256, description="Every result with this cache tag.")
+    all: bool = Field(False, description="Everything.")
+    tenant: str = Field("", max_length=64, description="Only of this tenant; empty = of all.")
+    soft: bool = Field(False, description="Keep serving what is there, as stale, while its source is asked for again.")
+
+    @model_validator(mode="after")
+    def _one(self) -> PurgeRequest:
+        given = [name for name in ("url", "source", "prefix", "tag") if getattr(self, name)] + ["all"] * self.all
+        if len(given) != 1:
+            message = f"give exactly one of url, source, prefix, tag and all; given: {', '.join(given) or 'none'}"
+            raise ValueError(message)
+        return self
+
+
+class PurgeAnswer(BaseModel):
+    """What went."""
+
+    results: int = Field(description="Cached results dropped.")
+    sources: int = Field(description="Sources forgotten, or made stale by a soft purge.")
+
+
+def control_api(purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_token: str) -> FastAPI:
+    """Build the control API. `mounts` gives the present snapshot."""
+    app = FastAPI(
+        title="tintype control API", version=__version__, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None
+    )
+    bearer = HTTPBearer(auto_error=False, description="The server's admin_token.")
+
+    def admin(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
+        if given is None or not hmac.compare_digest(given.credentials.encode(), admin_token.encode()):
+            raise NotSigned("the control API wants the admin token: Authorization: Bearer ...")
+
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"description": text, "content": {_PROBLEM: {}}}
+        for status, text in ((400, "The URL is not one of ours."), (403, "No admin token."), (422, "Not a purge."))
+    }
+
+    @app.post("/v1/purge", dependencies=[Depends(admin)], responses=refusals)
+    async def purge_now(asked: PurgeRequest) -> PurgeAnswer:
+        """Drop an exact URL, a source URL or prefix, a tag, or everything, from every tier."""
+        done = await _purge(purge, mounts(), clock.now(), asked)
+        return PurgeAnswer(results=done.results, sources=done.sources)
+
+    @app.exception_handler(TintypeError)
+    async def refuse(_: Request, error: TintypeError) -> JSONResponse:
+        return _problem(error.status, error.code, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        detail = "; ".join(
+            f"{'.'.join(str(p) for p in e['loc'][1:]) or 'body'}: {e['msg']}" for e in error.errors()[:5]
+        )
+        return _problem(422, "bad_request", detail)
+
+    return app
+
+
+def _problem(status: int, code: str, detail: str) -> JSONResponse:
+    body = {
+        "type": f"urn:tintype:error:{code}",
+        "title": code.replace("_", " "),
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    headers = {"www-authenticate": "Bearer"} if code == "not_signed" else {}
+    return JSONResponse(body, status, headers=headers, media_type=_PROBLEM)
+
+
+async def _purge(purge: Purge, mounts: Mounts, now: float, asked: PurgeRequest) -> Purged:
+    if asked.url:
+        host, path = _split(asked.url)
+        found = mounts.find(host, path)
+        if found is None:
+            raise BadRequest("no tenant is mounted at this host and path")
+        mount, rest = found
+        return await purge.url(mount.tenant.name, mount.dialect.parse(rest, now), soft=asked.soft)
+    scope, value = next(
+        (scope, value)
+        for scope, value in (
+            (Scope.SOURCE, asked.source),
+            (Scope.PREFIX, asked.prefix),
+            (Scope.TAG, asked.tag),
+            (Scope.ALL, "" if asked.all else None),
+        )
+        if value is not None
+    )
+    return await purge(Selector(scope=scope, value=value, tenant=asked.tenant), soft=asked.soft)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Split a URL as it is served into host and raw path; a bare path has no host."""
+    if url.startswith(("http://", "https://")):
+        host, _, path = url.split("://", 1)[1].partition("/")
+        return host, "/" + path
+    return "", url if url.startswith("/") else "/" + url
