@@ -14,6 +14,9 @@ class CacheSettings:
     ram_bytes: int = setting(256_000_000, "Bytes of results kept in memory; 0 = none.")
     disk_bytes: int = setting(10_000_000_000, "Bytes of results kept on disk; 0 = none.")
     object_url: str = setting("", "An object store shared by nodes, s3://bucket/prefix and the like; empty = none.")
+    assume_fresh_s: float = setting(
+        60.0, "How long cached results are served when an origin says nothing of freshness; a miss always asks."
+    )
     stale_while_revalidate_s: float = setting(
         60.0, "How long a stale source is still served while it is asked for again."
     )

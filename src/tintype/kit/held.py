@@ -1,0 +1,54 @@
+"""Bytes that the configuration gives (watermarks, fallbacks), held in memory and leased like any source."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+
+from tintype.core.binding import Binding
+from tintype.core.foreign import foreign_name
+from tintype.core.formats import Format
+from tintype.core.sniff import sniff
+
+# How much of the bytes sniffing looks at.
+_HEAD = 4096
+
+
+class HeldLease:
+    """A lease that never ends: closing it does nothing, the bytes live as long as the process's configuration."""
+
+    def __init__(self, tenant: str, name: str, body: bytes) -> None:
+        self._fd = _memory(body)
+        self.format: Format | None = sniff(body[:_HEAD])
+        self.foreign = "" if self.format else foreign_name(body[:_HEAD])
+        self.binding = Binding(tenant=tenant, url=name, digest=hashlib.sha256(body).hexdigest(), size=len(body))
+
+    def fd(self) -> int:
+        return self._fd
+
+    def __enter__(self) -> HeldLease:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __del__(self) -> None:
+        os.close(self._fd)
+
+
+def _memory(body: bytes) -> int:
+    """Return a descriptor on bytes: sealed memory where the platform has it, else a file without a name."""
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - POSIX only
+
+        fd = os.memfd_create("tintype-held", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(fd, body) if body else None
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+        return fd
+    with tempfile.TemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        return os.dup(file.fileno())

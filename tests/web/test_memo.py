@@ -1,0 +1,30 @@
+"""The memo."""
+
+from __future__ import annotations
+
+from tintype.web.memo import Memo, Remembered
+
+
+def answer(key: str, until: float = 100.0) -> Remembered:
+    return Remembered(key, b'"x"', [], 1, until)
+
+
+def test_it_forgets_by_time_size_and_order() -> None:
+    memo = Memo(most=2)
+    memo.put("a", answer("a"), 0)
+    memo.put("b", answer("b", until=5.0), 0)
+    assert memo.get("a", 1.0) is not None
+    memo.put("c", answer("c"), 0)  # b is the least recently used
+    assert memo.get("b", 1.0) is None
+    assert memo.get("c", 99.9) is not None
+    assert memo.get("c", 100.0) is None
+
+
+def test_what_was_answered_before_a_purge_is_not_remembered_after_it() -> None:
+    memo = Memo()
+    generation = memo.generation
+    memo.forget()
+    memo.put("a", answer("a"), generation)
+    assert memo.get("a", 0.0) is None
+    memo.put("a", answer("a"), memo.generation)
+    assert memo.get("a", 0.0) is not None

@@ -1,0 +1,66 @@
+"""Mounts: tenants by host and prefix."""
+
+from __future__ import annotations
+
+import pytest
+
+from tintype.core.formats import Format
+from tintype.core.offer import Offer
+from tintype.core.policy import Policy
+from tintype.core.tenant import Tenant
+from tintype.dialects.imgproxy import Imgproxy
+from tintype.dialects.imgproxy.settings import ImgproxySettings
+from tintype.web.mounts import Mount, Mounts
+
+
+def mount(name: str, *, hosts: tuple[str, ...] = (), prefix: str = "", policy: Policy | None = None) -> Mount:
+    tenant = Tenant(name=name, hosts=hosts, prefix=prefix, policy=policy or Policy())
+    return Mount(tenant, Imgproxy(ImgproxySettings()))
+
+
+MOUNTS = Mounts.of(
+    [
+        mount("root"),
+        mount("shop", hosts=("shop.example",)),
+        mount("deep", prefix="/a/b"),
+        mount("a", prefix="/a"),
+        mount("shop-a", hosts=("shop.example",), prefix="/a"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "name", "rest"),
+    [
+        ("x", "/s/w:1/plain/u", "root", "/s/w:1/plain/u"),
+        ("x", "/a/s/plain/u", "a", "/s/plain/u"),
+        ("x", "/a/b/s", "deep", "/s"),
+        ("x", "/ab/s", "root", "/ab/s"),
+        ("x", "/a", "a", "/"),
+        ("shop.example", "/s", "shop", "/s"),
+        ("SHOP.example:8080", "/s", "shop", "/s"),
+        ("shop.example", "/a/s", "shop-a", "/s"),
+        ("[::1]:80", "/s", "root", "/s"),
+        ("", "/s", "root", "/s"),
+    ],
+)
+def test_find(host: str, path: str, name: str, rest: str) -> None:
+    found = MOUNTS.find(host, path)
+    assert found is not None
+    assert (found[0].tenant.name, found[1]) == (name, rest)
+
+
+def test_nothing_is_mounted() -> None:
+    assert Mounts.of([mount("shop", hosts=("shop.example",))]).find("other", "/x") is None
+
+
+def test_an_offer_keeps_what_can_matter_and_no_more() -> None:
+    headers = {b"accept": b"image/avif,image/webp,image/png,*/*", b"dpr": b"2", b"width": b"300"}
+    assert mount("plain").offer(headers) == Offer()
+    assert mount("plain").vary == ""
+    webp = mount("webp", policy=Policy(auto_formats=(Format.WEBP,)))
+    assert (webp.vary, webp.offer(headers)) == ("Accept", Offer(accepts=(Format.WEBP,)))
+    hints = mount("hints", policy=Policy(client_hints=True))
+    assert hints.vary == "Sec-CH-DPR, DPR, Sec-CH-Width, Width"
+    assert hints.offer(headers) == Offer(dpr=2.0, width=300)
+    assert hints.offer({b"dpr": b"9", b"sec-ch-width": b"x"}) == Offer()
