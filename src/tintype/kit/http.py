@@ -1,0 +1,172 @@
+"""The guarded HTTP client: a pooled session in which every connection, whoever named it, passes the address guard."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from aiohttp import ClientRequest, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+from yarl import URL
+
+from tintype.core.errors import BadRequest, SourceDenied
+from tintype.kit.guard import Guard
+
+# Name look-ups under way at once. They have threads of their own: a slow name server stops nothing else.
+_LOOKUPS = 16
+_NAMES_KEPT_S = 10
+# Longest status line, longest header and most headers of an answer.
+_LINE_BYTES, _FIELD_BYTES, _FIELDS = 8190, 8190, 128
+
+_AUTHORITY = re.compile(r"(https?)://([^/?#\\\s\x00-\x20\x7f]+)([^#]*)", re.IGNORECASE | re.DOTALL)
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# What may stand in a path or query as it is (RFC 3986, and brackets, which servers take): the rest is percent-encoded.
+_AS_IS = "%!$&'()*+,-./:;=?@_~[]"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """`connections` bounds the pool; an idle one is kept for `keep_alive_s`, 0 = not at all."""
+
+    connections: int
+    keep_alive_s: float
+    verify_tls: bool
+
+
+class Resolver(AbstractResolver):
+    """Looks names up in threads of its own and hands on the addresses that may be connected to."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._threads = ThreadPoolExecutor(_LOOKUPS, "resolve")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return addresses of a name.
+
+        Raises:
+            OSError: it has none.
+            SourceDenied: it has none that is allowed.
+        """
+        loop = asyncio.get_running_loop()
+        infos = await loop.run_in_executor(self._threads, _look_up, host, port, family)
+        addresses = [_result(host, family, address) for family, *_, address in infos]
+        allowed = [address for address in addresses if not self._guard.refusal(address["host"])]
+        if not allowed:
+            self._guard.check((addresses[0]["host"],))
+        return allowed
+
+    async def close(self) -> None:
+        """End the threads; a look-up under way ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class GuardedConnector(TCPConnector):
+    """Looks at the peer of each connection before it is used, pooled ones too."""
+
+    def __init__(self, guard: Guard, settings: ClientSettings, resolver: AbstractResolver) -> None:
+        kept = {"keepalive_timeout": settings.keep_alive_s} if settings.keep_alive_s else {"force_close": True}
+        super().__init__(
+            resolver=resolver,
+            socket_factory=guard.socket,
+            limit=settings.connections,
+            ssl=settings.verify_tls,
+            ttl_dns_cache=_NAMES_KEPT_S,
+            **kept,
+        )
+        self._guard = guard
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 aiohttp's own signature
+        """Return a connection to an allowed peer.
+
+        Raises:
+            SourceDenied: the peer is not allowed after all.
+        """
+        connection = await super().connect(req, traces, timeout)
+        transport = connection.transport
+        try:
+            # A connection that is gone already has no peer to look at, and nothing is sent on it.
+            if transport is not None and (peer := transport.get_extra_info("peername")) is not None:
+                self._guard.check(peer)
+        except SourceDenied:
+            connection.close()
+            raise
+        return connection
+
+
+class GuardedClient:
+    """Makes the session when it is first needed, as that takes a running loop."""
+
+    def __init__(self, guard: Guard, settings: ClientSettings, resolver: AbstractResolver | None = None) -> None:
+        self._guard, self._settings, self._given = guard, settings, resolver
+        self._resolver: AbstractResolver | None = None
+        self._session: ClientSession | None = None
+
+    def session(self) -> ClientSession:
+        """Return the one session. It keeps no cookies, decodes nothing, and has no time limit of its own."""
+        if self._session is None:
+            self._resolver = self._given or Resolver(self._guard)
+            self._session = ClientSession(
+                connector=GuardedConnector(self._guard, self._settings, self._resolver),
+                cookie_jar=DummyCookieJar(),
+                auto_decompress=False,
+                timeout=ClientTimeout(total=None),
+                max_line_size=_LINE_BYTES,
+                max_field_size=_FIELD_BYTES,
+                max_headers=_FIELDS,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
+
+
+def request_url(text: str) -> URL:
+    """Return a URL to ask for, spelled as it was given: what was encoded stays, only what must not stand is encoded.
+
+    Raises:
+        BadRequest: it is no http or https URL.
+    """
+    match = _AUTHORITY.match(text)
+    if match is None:
+        raise BadRequest("The source URL has no host; it looks like http://host/path")
+    tail = _STRAY_PERCENT.sub("%25", match[3])
+    tail = quote(tail.encode("utf-8", "surrogateescape"), safe=_AS_IS)
+    try:
+        base = URL(f"{match[1].lower()}://{match[2]}")
+        if not base.raw_host or not base.port:
+            raise ValueError
+        return URL(str(base).rstrip("/") + (tail if tail.startswith("/") else "/" + tail), encoded=True)
+    except ValueError:
+        raise BadRequest("The source URL's host or port cannot be read") from None
+
+
+def _look_up(host: str, port: int, family: int) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+    infos = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    # Without IPv6 support compiled in, IPv6 addresses come as pairs of numbers; there is nothing to connect to then.
+    found = [info for info in infos if isinstance(info[4][0], str)]
+    if not found:
+        raise OSError(None, "no address")
+    return found  # type: ignore[return-value]
+
+
+def _result(host: str, family: int, address: tuple[str, int]) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host=address[0],
+        port=address[1],
+        family=family,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )
