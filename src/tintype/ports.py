@@ -142,12 +142,21 @@ class Cache(Protocol):
         """Return a whole, checked entry or None; a damaged one is dropped and counts as None."""
         ...
 
-    async def put(self, key: str, entry: Entry) -> None:
-        """Keep an entry; failing to (disk full, store away) is an event, not an error."""
+    @property
+    def generation(self) -> int:
+        """How many purges there were. Read it before anything a result depends on, and hand it to `put`."""
+        ...
+
+    async def put(self, key: str, entry: Entry, *, generation: int | None = None) -> None:
+        """Keep an entry, unless a purge after `generation` matches it. Failing to (disk full, store away) is an event."""
         ...
 
     async def drop(self, selector: Selector) -> int:
-        """Drop what matches, in every tier; returns how many entries went."""
+        """Drop what matches, in every tier; returns how many entries went (without those only a shared tier had).
+
+        Raises:
+            Overloaded: done here, but a store shared with other nodes could not be told yet; ask again.
+        """
         ...
 
     async def close(self) -> None: ...
