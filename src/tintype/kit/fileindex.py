@@ -89,15 +89,19 @@ class FileIndex:
         row = self._reader().execute(sql, (key,)).fetchone()
         return None if row is None else Found(*row)
 
-    def make_room(self, size: int) -> bool:
-        """Reserve room for a file, evicting what was used least recently; False = it cannot fit now."""
+    def make_room(self, size: int) -> int | None:
+        """Reserve room for a file, evicting what was used least recently.
+
+        Returns how many were evicted; None = the file cannot fit now, nothing is reserved.
+        """
         with self._lock:
-            charge = on_disk(size)
+            charge, evicted = on_disk(size), 0
             while self.used_bytes() + charge > self._max_bytes:
-                if not self._evict(charge):
-                    return False
+                if not (gone := self._evict(charge)):
+                    return None
+                evicted += gone
             self._pending += charge
-            return True
+            return evicted
 
     def release(self, size: int) -> None:
         with self._lock:

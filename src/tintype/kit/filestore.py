@@ -68,7 +68,7 @@ class FileStore:
         folder: its own folder, on a local disk.
         max_bytes: room for files, files being written and the index together; from 1 MB on. Never exceeded by more
             than what `account` is told.
-        name: which store this is, in metrics and events.
+        tier: which store this is: "disk" (results) or "source", the label of its metrics.
         lock_wait_s: how long to wait for another process (a draining predecessor) to leave the folder.
 
     Raises:
@@ -80,12 +80,12 @@ class FileStore:
         folder: Path,
         max_bytes: int,
         *,
-        name: str,
+        tier: str,
         clock: Clock,
         telemetry: Telemetry,
         lock_wait_s: float = 10.0,
     ) -> None:
-        self._max_bytes, self._name, self._clock, self._telemetry = max_bytes, name, clock, telemetry
+        self._max_bytes, self._tier, self._clock, self._telemetry = max_bytes, tier, clock, telemetry
         self._closed = False
         self._flushing = False
         self._trusted: dict[int, None] = {}
@@ -95,9 +95,9 @@ class FileStore:
             self._shelf.sweep()
             self._index = FileIndex(folder, self._shelf, max_bytes)
         except (OSError, sqlite3.Error) as error:
-            raise Misconfigured(f"{folder} cannot be used for the {name} store: {error}") from error
-        self._readers = ThreadPoolExecutor(_READERS, f"{name}-read")
-        self._writers = ThreadPoolExecutor(_WRITERS, f"{name}-write")
+            raise Misconfigured(f"{folder} cannot be used for the {tier} store: {error}") from error
+        self._readers = ThreadPoolExecutor(_READERS, f"{tier}-read")
+        self._writers = ThreadPoolExecutor(_WRITERS, f"{tier}-write")
         self._writers.submit(self._index.sweep_lost, self._is_closed)
 
     async def get(self, key: str) -> Stored | None:
@@ -128,11 +128,7 @@ class FileStore:
 
     async def drop(self, selector: Selector) -> int:
         """Drop what matches; whoever asks after it returned does not get it. Returns how many entries went."""
-        dropped = await self._run(self._writers, self._index.drop, selector) or 0
-        if not self._closed:
-            self._writers.submit(self._index.sweep_lost, self._is_closed)
-        self._report()
-        return dropped
+        return await self._run(self._writers, self._drop, selector) or 0
 
     async def close(self) -> None:
         """End running work and leave the folder to others; then nothing is found and nothing kept."""
@@ -158,22 +154,27 @@ class FileStore:
     # In threads
 
     def _read(self, key: bytes, load: Callable[[bytes, Found], _T | None]) -> _T | None:
-        for attempt in (1, 2):
-            found = self._index.find(key)
-            if found is None:
-                return self._counted("miss", None)
-            try:
-                loaded = load(key, found)
-            except FileNotFoundError:
-                if attempt == 1:  # it may just have been replaced
-                    continue
-                loaded = None
-            if loaded is not None:
-                self._touch(found)
-                return self._counted("hit", loaded)
-            break
-        damaged = self._index.forget(found) if found else False
-        return self._counted("damaged" if damaged else "miss", None)
+        found = self._index.find(key)
+        loaded = self._loaded(key, found, load)
+        if found is not None and loaded is None:
+            now = self._index.find(key)  # it may just have been replaced
+            if now is not None and now.id != found.id:
+                found, loaded = now, self._loaded(key, now, load)
+        self._count("cache_misses" if loaded is None else "cache_hits")
+        if found is not None:
+            self._touch(found) if loaded is not None else self._forget(found)
+        return loaded
+
+    def _loaded(self, key: bytes, found: Found | None, load: Callable[[bytes, Found], _T | None]) -> _T | None:
+        try:
+            return None if found is None else load(key, found)
+        except FileNotFoundError:
+            return None
+
+    def _forget(self, found: Found) -> None:
+        if self._index.forget(found):  # else it was evicted between look-up and reading
+            self._count("cache_damaged")
+            self._telemetry.event("cache_entry_damaged", tier=self._tier, size=found.size)
 
     def _load(self, key: bytes, found: Found) -> Stored | None:
         body = read_all(self._shelf.path(found.id), found.size)
@@ -203,16 +204,19 @@ class FileStore:
         self, key: bytes, body: bytes | Path, meta: bytes, tenant: bytes, source: bytes, tags: tuple[bytes, ...]
     ) -> bool:
         size = body.stat().st_size if isinstance(body, Path) else len(body)
-        if size > self._max_bytes // _LARGEST or not self._index.make_room(size):
-            self._telemetry.count("store_puts", store=self._name, outcome="refused")
+        evicted = self._index.make_room(size) if size <= self._max_bytes // _LARGEST else None
+        if evicted is None:
+            self._telemetry.event("cache_put_refused", tier=self._tier, size=size, room=self._max_bytes)
             return False
+        self._count("cache_evictions", evicted)
         try:
             digest = _checksum_of(key, meta, body)
             used = int(self._clock.now())
             self._add(Row(key, tenant, source, tags, size, digest, used, meta), body)
         finally:
             self._index.release(size)
-        self._telemetry.count("store_puts", store=self._name, outcome="kept")
+        self._count("cache_puts")
+        self._report()
         return True
 
     def _add(self, row: Row, body: bytes | Path) -> None:
@@ -226,6 +230,13 @@ class FileStore:
         except BaseException:
             remove(path)
             raise
+
+    def _drop(self, selector: Selector) -> int:
+        dropped = self._index.drop(selector)
+        self._report()
+        if not self._closed:
+            self._writers.submit(self._index.sweep_lost, self._is_closed)
+        return dropped
 
     def _touch(self, found: Found) -> None:
         if self._index.touch(found.id, int(self._clock.now())) and not self._flushing and not self._closed:
@@ -257,18 +268,20 @@ class FileStore:
         try:
             return work(*args)
         except (OSError, sqlite3.Error) as error:
-            self._telemetry.event("store_failed", store=self._name, error=f"{type(error).__name__}: {error}")
+            self._count("cache_errors")
+            self._telemetry.event("cache_failed", tier=self._tier, error=f"{type(error).__name__}: {error}")
             if isinstance(error, sqlite3.Error) and is_damage(error):
                 self._index.renew(life)
                 self._index.sweep_lost(self._is_closed)
             return None
 
-    def _counted(self, outcome: str, answer: _T) -> _T:
-        self._telemetry.count("store_gets", store=self._name, outcome=outcome)
-        return answer
+    def _count(self, metric: str, amount: int = 1) -> None:
+        if amount:
+            self._telemetry.count(metric, amount, tier=self._tier)
 
     def _report(self) -> None:
-        self._telemetry.count("store_drops", store=self._name)
+        self._telemetry.gauge("cache_bytes", self._index.used_bytes(), tier=self._tier)
+        self._telemetry.gauge("cache_entries", self._index.count(), tier=self._tier)
 
     def _is_closed(self) -> bool:
         return self._closed

@@ -1,0 +1,100 @@
+"""Writing to a slow tier later: a bounded queue that is read through, purged, and emptied at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from tintype.cache.tier import Tier, allowed, matches, weight_of
+from tintype.core.entry import Entry, Selector
+from tintype.core.purges import Purges
+from tintype.ports import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    entry: Entry
+    generation: int
+    written: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Behind:
+    """A tier that is put to in the background, by `workers` at once.
+
+    Args:
+        max_bytes: of entries waiting; what comes on top is not put to this tier, which is counted as an error of it.
+    """
+
+    def __init__(
+        self, tier: Tier, *, purges: Purges, telemetry: Telemetry, workers: int, max_bytes: int = 64_000_000
+    ) -> None:
+        self._tier, self._purges, self._telemetry = tier, purges, telemetry
+        self._workers, self._max_bytes = workers, max_bytes
+        self._waiting: OrderedDict[str, _Item] = OrderedDict()
+        self._writing: dict[str, _Item] = {}
+        self._bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def get(self, key: str) -> Entry | None:
+        item = self._waiting.get(key) or self._writing.get(key)
+        return item.entry if item is not None else await self._tier.get(key)
+
+    def put(self, key: str, entry: Entry, generation: int) -> None:
+        """Queue an entry that was begun at a purge generation."""
+        self._take(key)
+        if self._closed or self._bytes + weight_of(entry) > self._max_bytes:
+            self._telemetry.count("cache_errors", tier=self._tier.name)
+            return
+        self._waiting[key] = _Item(entry, generation)
+        self._bytes += weight_of(entry)
+        if len(self._tasks) < self._workers:
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def drop(self, selector: Selector) -> tuple[list[str], int]:
+        """Drop what waits and what the tier has; returns the keys that waited, and how many the tier had.
+
+        The selector is noted in the purges already, so that nothing that matches is queued or begun any more.
+        """
+        waited = [key for key, item in self._waiting.items() if matches(selector, key, item.entry)]
+        for key in waited:
+            self._take(key)
+        for key, item in list(self._writing.items()):
+            if matches(selector, key, item.entry):
+                await item.written.wait()
+        return waited, await self._tier.drop(selector)
+
+    async def close(self, drain_s: float) -> None:
+        """Write what waits, within a time, then close the tier."""
+        self._closed = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=drain_s)
+        if self._waiting:
+            self._telemetry.event("cache_backlog_lost", tier=self._tier.name, entries=len(self._waiting))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tier.close()
+
+    async def _work(self) -> None:
+        while (key := self._next()) is not None:
+            item = self._writing[key] = self._waiting.pop(key)
+            try:
+                if allowed(self._purges, item.generation, key, item.entry):
+                    await self._tier.put(key, item.entry)
+            finally:
+                del self._writing[key]
+                self._bytes -= weight_of(item.entry)
+                item.written.set()
+
+    def _next(self) -> str | None:
+        """Return the oldest waiting key that is not just being written (at most `workers` are)."""
+        return next((key for key in self._waiting if key not in self._writing), None)
+
+    def _take(self, key: str) -> None:
+        item = self._waiting.pop(key, None)
+        if item is not None:
+            self._bytes -= weight_of(item.entry)

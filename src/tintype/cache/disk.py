@@ -1,0 +1,43 @@
+"""Results on disk, in a file store of their own: a body is a file, its facts are the file's meta."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tintype.core.entry import Entry, EntryFacts, Scope, Selector
+from tintype.kit.filestore import FileStore
+from tintype.ports import Telemetry
+
+_ENCODE, _DECODE = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(EntryFacts).decode
+
+
+class DiskCache:
+    """Owns its store: closing the cache closes it."""
+
+    name = "disk"
+
+    def __init__(self, store: FileStore, *, telemetry: Telemetry) -> None:
+        self._store, self._telemetry = store, telemetry
+
+    async def get(self, key: str) -> Entry | None:
+        stored = await self._store.get(key)
+        if stored is None:
+            return None
+        try:
+            return Entry(facts=_DECODE(stored.meta), body=stored.body)
+        except msgspec.MsgspecError as error:  # written by a version whose facts were others
+            self._telemetry.event("cache_entry_unreadable", tier=self.name, key=key, error=str(error))
+            await self._store.drop(Selector(scope=Scope.KEY, value=key))
+            return None
+
+    async def put(self, key: str, entry: Entry) -> None:
+        facts = entry.facts
+        await self._store.put(
+            key, entry.body, meta=_ENCODE(facts), tenant=facts.tenant, source=facts.source, tags=facts.tags
+        )
+
+    async def drop(self, selector: Selector) -> int:
+        return await self._store.drop(selector)
+
+    async def close(self) -> None:
+        await self._store.close()

@@ -1,0 +1,107 @@
+"""Results in memory, bounded by bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tintype.cache.s3fifo import S3Fifo
+from tintype.cache.tier import looked_up, matches, weight_of
+from tintype.core.entry import Entry, Scope, Selector
+from tintype.ports import Telemetry
+
+
+class RamCache:
+    """One event loop's; nothing here waits. With `max_bytes` 0 it keeps nothing."""
+
+    name = "ram"
+
+    def __init__(self, max_bytes: int, *, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._fifo: S3Fifo[Entry] = S3Fifo(max_bytes, self._evicted)
+        self._by_source: dict[str, set[str]] = {}
+        self._by_tag: dict[str, set[str]] = {}
+
+    async def get(self, key: str) -> Entry | None:
+        return self.find(key)
+
+    def find(self, key: str) -> Entry | None:
+        """Return what `get` does, without a task switch."""
+        return looked_up(self._telemetry, self.name, self._fifo.get(key))
+
+    async def put(self, key: str, entry: Entry) -> None:
+        self.keep(key, entry)
+
+    def keep(self, key: str, entry: Entry) -> None:
+        """Do what `put` does, without a task switch."""
+        if (old := self._fifo.peek(key)) is not None:
+            self._unindex(key, old)
+        if self._fifo.put(key, entry, weight_of(entry)):
+            for index, name in self._places(entry):
+                index.setdefault(name, set()).add(key)
+            self._telemetry.count("cache_puts", tier=self.name)
+        self._report()
+
+    async def drop(self, selector: Selector) -> int:
+        return len(self.drop_keys(selector))
+
+    def drop_keys(self, selector: Selector) -> list[str]:
+        """Drop what matches; returns the keys."""
+        dropped = [key for key in self._candidates(selector) if self._matches(selector, key)]
+        for key in dropped:
+            self._forget(key)
+        self._report()
+        return dropped
+
+    async def close(self) -> None:
+        self._fifo.clear()
+        self._by_source.clear()
+        self._by_tag.clear()
+
+    @property
+    def used_bytes(self) -> int:
+        return self._fifo.weight
+
+    def __len__(self) -> int:
+        return len(self._fifo)
+
+    def _candidates(self, selector: Selector) -> Iterable[str]:
+        match selector.scope:
+            case Scope.KEY:
+                return [selector.value]
+            case Scope.SOURCE:
+                return self._by_source.get(selector.value, ())
+            case Scope.PREFIX:
+                found = [keys for source, keys in self._by_source.items() if source.startswith(selector.value)]
+                return [key for keys in found for key in keys]
+            case Scope.TAG:
+                return self._by_tag.get(selector.value, ())
+            case Scope.ALL:
+                return self._fifo
+
+    def _matches(self, selector: Selector, key: str) -> bool:
+        entry = self._fifo.peek(key)
+        return entry is not None and matches(selector, key, entry)
+
+    def _places(self, entry: Entry) -> list[tuple[dict[str, set[str]], str]]:
+        return [(self._by_source, entry.facts.source), *((self._by_tag, tag) for tag in entry.facts.tags)]
+
+    def _forget(self, key: str) -> None:
+        node = self._fifo.pop(key)
+        if node is not None:
+            self._unindex(key, node.value)
+
+    def _evicted(self, key: str, entry: Entry) -> None:
+        self._unindex(key, entry)
+        self._telemetry.count("cache_evictions", tier=self.name)
+
+    def _unindex(self, key: str, entry: Entry) -> None:
+        for index, name in self._places(entry):
+            keys = index.get(name)
+            if keys is not None:
+                keys.discard(key)
+                if not keys:
+                    del index[name]
+
+    def _report(self) -> None:
+        self._telemetry.gauge("cache_bytes", self._fifo.weight, tier=self.name)
+        self._telemetry.gauge("cache_entries", len(self._fifo), tier=self.name)

@@ -1,0 +1,44 @@
+"""What the tiers share: one place results are kept, how entries are named to purges, and what a tier tells of itself."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tintype.core.entry import Entry, Selector
+from tintype.core.purges import Purges
+from tintype.ports import Telemetry
+
+# Python objects of one entry beside its body and source: facts, keys, queue and index places. Measured by
+# bench/cache_bench.py (memory).
+_OVERHEAD_BYTES = 1_500
+
+
+class Tier(Protocol):
+    """One place results are kept. May lose anything at any moment, never returns what was not put."""
+
+    name: str  # ram, disk or object: the label of its metrics
+
+    async def get(self, key: str) -> Entry | None: ...
+    async def put(self, key: str, entry: Entry) -> None: ...
+    async def drop(self, selector: Selector) -> int: ...
+    async def close(self) -> None: ...
+
+
+def matches(selector: Selector, key: str, entry: Entry) -> bool:
+    facts = entry.facts
+    return selector.matches(facts.tenant, key, facts.source, facts.tags)
+
+
+def allowed(purges: Purges, since: int, key: str, entry: Entry) -> bool:
+    facts = entry.facts
+    return purges.allows(since, facts.tenant, key, facts.source, facts.tags)
+
+
+def looked_up(telemetry: Telemetry, tier: str, entry: Entry | None) -> Entry | None:
+    telemetry.count("cache_misses" if entry is None else "cache_hits", tier=tier)
+    return entry
+
+
+def weight_of(entry: Entry) -> int:
+    """Return about how many bytes of memory an entry takes."""
+    return len(entry.body) + len(entry.facts.source) + sum(map(len, entry.facts.tags)) + _OVERHEAD_BYTES

@@ -1,0 +1,91 @@
+"""The result cache: memory over disk over a shared store. A hit moves up; a put fills all; a purge empties all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from tintype.cache.behind import Behind
+from tintype.cache.ram import RamCache
+from tintype.cache.tier import allowed
+from tintype.core.entry import Entry, Selector
+from tintype.core.purges import Purges
+
+_DRAIN_S = 10.0
+
+
+class Tiers:
+    """The `Cache` port. Memory answers at once; the tiers below, fastest first, are written behind.
+
+    `heard` is called with purges that came from another node over a shared tier, after they were carried out here.
+    """
+
+    def __init__(
+        self,
+        ram: RamCache,
+        below: Sequence[Behind],
+        *,
+        purges: Purges,
+        heard: Callable[[Selector], Awaitable[None]] | None = None,
+    ) -> None:
+        self._ram, self._below, self._purges, self._heard = ram, tuple(below), purges, heard
+
+    @property
+    def generation(self) -> int:
+        return self._purges.generation()
+
+    async def get(self, key: str) -> Entry | None:
+        entry = self._ram.find(key)
+        if entry is not None:
+            return entry
+        since = self.generation
+        for depth, tier in enumerate(self._below):
+            entry = await tier.get(key)
+            if entry is not None:
+                return self._promoted(key, entry, since, depth)
+        return None
+
+    async def put(self, key: str, entry: Entry, *, generation: int | None = None) -> None:
+        since = self.generation if generation is None else generation
+        if allowed(self._purges, since, key, entry):
+            self._ram.keep(key, entry)
+            for tier in self._below:
+                tier.put(key, entry, since)
+
+    async def drop(self, selector: Selector) -> int:
+        return await self._drop(selector, self._below)
+
+    async def hear(self, selector: Selector) -> None:
+        """Carry out a purge that another node has put into the shared tier: all above it."""
+        await self._drop(selector, self._below[:-1])
+        if self._heard is not None:
+            await self._heard(selector)
+
+    async def close(self) -> None:
+        """Write what is still queued (at most 10 seconds), then close every tier."""
+        await asyncio.gather(*(tier.close(_DRAIN_S) for tier in self._below))
+        await self._ram.close()
+
+    def _promoted(self, key: str, entry: Entry, since: int, depth: int) -> Entry | None:
+        if not allowed(self._purges, since, key, entry):
+            return None  # purged while it was being read
+        self._ram.keep(key, entry)
+        for tier in self._below[:depth]:
+            tier.put(key, entry, since)
+        return entry
+
+    async def _drop(self, selector: Selector, below: Sequence[Behind]) -> int:
+        self._purges.purge(selector)  # first, so that nothing in flight comes back
+        above = set(self._ram.drop_keys(selector))
+        answers = await asyncio.gather(*(tier.drop(selector) for tier in below), return_exceptions=True)
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        if errors:
+            raise errors[0]
+        return _distinct(above, [answer for answer in answers if not isinstance(answer, BaseException)])
+
+
+def _distinct(above: set[str], below: Sequence[tuple[list[str], int]]) -> int:
+    """Count entries once: memory holds copies of what is below or waits to go there."""
+    waited = above.union(*(keys for keys, _ in below))
+    kept = max((count + len(keys) for keys, count in below), default=0)
+    return max(len(waited), kept)

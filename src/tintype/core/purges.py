@@ -1,0 +1,95 @@
+"""Which purges still matter: what was read before a purge must not be kept after it. Bounded, and careful when full."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tintype.core.entry import Scope, Selector
+
+_NEVER = float("-inf")
+
+
+class Marks:
+    """The latest mark (a generation, or a time) of each selector; answers in time that no number of purges changes.
+
+    Holds at most `memory` selectors; for what it had to forget, everything counts as purged up to that mark.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self._memory = max(1, memory)
+        self._marks: dict[tuple[Scope, str, str], float] = {}
+        self._prefix_lengths: Counter[int] = Counter()
+        self._floor = _NEVER
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    @property
+    def floor(self) -> float:
+        """Up to this mark everything counts as purged."""
+        return self._floor
+
+    def mark(self, selector: Selector, at: float) -> None:
+        if selector.scope is Scope.ALL and not selector.tenant:
+            self.forget(at)
+            return
+        name = (selector.scope, selector.value, selector.tenant)
+        known = self._pop(name)
+        self._marks[name] = max(at, known)
+        if selector.scope is Scope.PREFIX:
+            self._prefix_lengths[len(selector.value)] += 1
+        while len(self._marks) > self._memory:
+            self._floor = max(self._floor, self._pop(next(iter(self._marks))))
+
+    def forget(self, up_to: float) -> None:
+        """Let everything count as purged up to a mark, and keep no selector that this covers."""
+        self._floor = max(self._floor, up_to)
+        for name in [name for name, at in self._marks.items() if at <= self._floor]:
+            self._pop(name)
+
+    def latest(self, tenant: str, key: str, source: str, tags: tuple[str, ...]) -> float:
+        """Return the latest mark of any selector that matches, or minus infinity."""
+        if not self._marks:
+            return self._floor
+        wanted = [(Scope.KEY, key), (Scope.SOURCE, source), (Scope.ALL, "")]
+        wanted += [(Scope.TAG, tag) for tag in tags]
+        wanted += [(Scope.PREFIX, source[:length]) for length in self._prefix_lengths if length <= len(source)]
+        get = self._marks.get
+        found = (get((scope, value, of), _NEVER) for scope, value in wanted for of in ("", tenant))
+        return max(self._floor, *found)
+
+    def _pop(self, name: tuple[Scope, str, str]) -> float:
+        at = self._marks.pop(name, None)
+        if at is None:
+            return _NEVER
+        scope, value, _ = name
+        if scope is Scope.PREFIX:
+            length = len(value)
+            self._prefix_lengths[length] -= 1
+            if not self._prefix_lengths[length]:
+                del self._prefix_lengths[length]
+        return at
+
+
+class Purges:
+    """Numbers purges, and says whether what was begun at a generation may still be kept.
+
+    Read `generation` before anything the result depends on is read; hand it in with the result.
+    """
+
+    def __init__(self, memory: int = 10_000) -> None:
+        self._marks = Marks(memory)
+        self._generation = 0
+
+    def generation(self) -> int:
+        return self._generation
+
+    def purge(self, selector: Selector) -> int:
+        """Note a purge; returns the generation that begins with it."""
+        self._generation += 1
+        self._marks.mark(selector, self._generation)
+        return self._generation
+
+    def allows(self, since: int, tenant: str, key: str, source: str, tags: tuple[str, ...] = ()) -> bool:
+        """Tell whether nothing begun at generation `since` that matches was purged; False when that is forgotten."""
+        return since >= self._generation or self._marks.latest(tenant, key, source, tags) <= since
