@@ -1,0 +1,104 @@
+"""The dialect: imgproxy's URLs in, verified requests out, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tintype.core.asked import Asked
+from tintype.core.errors import BadRequest, Expired, Misconfigured
+from tintype.dialects.imgproxy import grammar, options, refusal
+from tintype.dialects.imgproxy.build import build
+from tintype.dialects.imgproxy.format import path_of, preset_path_of
+from tintype.dialects.imgproxy.presets import Presets
+from tintype.dialects.imgproxy.settings import ImgproxySettings
+from tintype.dialects.imgproxy.sign import Signatures
+from tintype.dialects.imgproxy.source import SourceReader
+from tintype.dialects.imgproxy.wanted import Wanted
+
+
+class Imgproxy:
+    """One tenant's imgproxy dialect; see `ports.Dialect`. Raises Misconfigured when its settings contradict themselves."""
+
+    name = "imgproxy"
+
+    def __init__(self, settings: ImgproxySettings) -> None:
+        if not settings.arguments_separator or "/" in settings.arguments_separator:
+            raise Misconfigured("imgproxy arguments_separator must not be empty or contain a slash")
+        self._separator = settings.arguments_separator
+        self._only_presets = settings.only_presets
+        self._allowed = frozenset(settings.allowed_options)
+        self._trusted = settings.allow_security_options
+        self._signatures = Signatures(settings)
+        self._sources = SourceReader(settings)
+        self._presets = Presets(settings)
+        self._start = self._presets.start(auto_rotate=settings.auto_rotate)
+
+    def parse(self, target: str, now: float) -> Asked:
+        """Read a raw request target; see `ports.Dialect.parse`."""
+        signature, path = grammar.split(target)
+        self._signatures.verify(signature, path)
+        asked = self._read(path)
+        if 0 < asked.delivery.expires_at < int(now):
+            raise Expired
+        return asked
+
+    def format(self, asked: Asked) -> str:
+        """Write the canonical target, signed with the first key, without the tenant's path prefix.
+
+        Raises:
+            BadRequest: the language, or this tenant's presets and settings, have no words for the request.
+        """
+        path = self._preset_path(asked) if self._only_presets else self._option_path(asked)
+        return f"/{self._signatures.sign(path)}{path}"
+
+    def refusal(self, error: Exception) -> tuple[int, str]:
+        """Return the status and text that imgproxy answers with."""
+        return refusal.refusal(error)
+
+    def _read(self, path: str) -> Asked:
+        wanted = self._start.copy()
+        if self._only_presets:
+            presets, segments = grammar.take_presets(path, self._separator)
+            self._presets.apply(wanted, presets)
+        else:
+            spelled, segments = grammar.take_apart(path, self._separator)
+            self._apply(wanted, spelled)
+        if not segments:
+            raise BadRequest("the source is missing; end the path with plain/URL or with the URL in base64")
+        url, extension = self._sources.read(segments)
+        if extension and not wanted.raw:
+            options.apply(wanted, "ext", [extension], trusted=self._trusted)
+        return build(wanted, url)
+
+    def _apply(self, wanted: Wanted, spelled: Sequence[grammar.Spelled]) -> None:
+        for name, args in spelled:
+            if self._allowed and name not in self._allowed:
+                raise BadRequest(f"option {name[:60]!a} is not one of allowed_options: {', '.join(self._allowed)}")
+            if name in options.PRESET_NAMES:
+                self._presets.apply(wanted, args)
+            else:
+                options.apply(wanted, name, args, trusted=self._trusted)
+
+    def _option_path(self, asked: Asked) -> str:
+        try:
+            path = path_of(asked, self._start, self._separator)
+        except (KeyError, ValueError, OverflowError) as error:
+            raise BadRequest(f"this request has no imgproxy URL: {error}") from error
+        if not self._says(path, asked):
+            raise BadRequest("this request has no imgproxy URL, or none that presets and settings of the tenant allow")
+        return path
+
+    def _preset_path(self, asked: Asked) -> str:
+        paths = (preset_path_of(name, asked) for name in self._presets.names)
+        path = next((path for path in paths if self._says(path, asked)), None)
+        if path is None:
+            raise BadRequest("only presets are allowed in URLs here, and none of them says this")
+        return path
+
+    def _says(self, path: str, asked: Asked) -> bool:
+        """Whether a path means the request when it comes back; what reads it is the judge."""
+        signature, _, _ = self._signatures.sign(path).partition("/")
+        try:
+            return self._read(grammar.split(f"/{signature}{path}")[1]) == asked
+        except BadRequest:
+            return False

@@ -1,0 +1,157 @@
+"""Source URLs: decoded, rewritten as configured, brought to one canonical text, and checked against the allow-list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import quote, unquote_to_bytes
+
+from tintype.core.errors import BadRequest, Misconfigured, SourceUnlisted
+from tintype.dialects.imgproxy.arguments import Unreadable, to_base64, unbase64
+from tintype.dialects.imgproxy.grammar import ENCRYPTED, PLAIN, merges
+from tintype.dialects.imgproxy.settings import ImgproxySettings
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
+_REFERENCE = re.compile(r"\$\{(\d+)\}")
+_AUTHORITY_END = re.compile(r"[/?#]")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+class SourceReader:
+    """Reads and writes the source part of a path."""
+
+    def __init__(self, settings: ImgproxySettings) -> None:
+        self._base = settings.base_url
+        self._drops_filename = settings.base64_includes_filename
+        self._replacements = tuple(_replacement(*pair) for pair in settings.url_replacements)
+        self._listed = tuple(re.compile(_prefix(pattern)) for pattern in settings.allowed_sources)
+        self._decrypt = _decrypter(settings)
+
+    def read(self, segments: list[str]) -> tuple[str, str]:
+        """Return the canonical URL and the extension ("" = none).
+
+        Raises:
+            BadRequest: it cannot be read.
+            SourceUnlisted: it is not on the list of allowed sources.
+        """
+        kind = segments[0] if len(segments) > 1 else ""
+        if kind == PLAIN:
+            data, extension = _read_plain(segments[1:])
+        elif kind == ENCRYPTED:
+            encoded, extension = self._join(segments[1:])
+            data = self._decrypt(encoded)
+        else:
+            encoded, extension = self._join(segments)
+            data = _decode(encoded)
+        return self._accept(_to_text(data)), extension
+
+    def _join(self, chunks: list[str]) -> tuple[str, str]:
+        if self._drops_filename and len(chunks) > 1:
+            chunks = chunks[:-1]
+        return _cut_extension("".join(chunks), ".")
+
+    def _accept(self, url: str) -> str:
+        for replace in self._replacements:
+            url = replace(url)
+        if not url.startswith(self._base):
+            url = self._base + url
+        if not url or _CONTROL.search(url):
+            raise BadRequest("the source URL is empty or has control characters; percent-encode it")
+        url = canonical(url)
+        if self._listed and not any(pattern.match(url) for pattern in self._listed):
+            raise SourceUnlisted
+        return url
+
+
+def write(url: str, extension: str) -> str:
+    """Write the source part of a path: plain where possible, else base64."""
+    plain = quote(url, safe="/:~!$&'()*+,;=")
+    if merges(plain):
+        return to_base64(url.encode()) + (f".{extension}" if extension else "")
+    return f"{PLAIN}/{plain}" + (f"@{extension}" if extension else "")
+
+
+def canonical(url: str) -> str:
+    """Return the one text for an http URL: lower case scheme and host, no default port, a path, no fragment.
+
+    What is matched against the allow-list is so what is fetched: `https://evil?.example.com/` is a host and a query.
+    Other schemes keep everything but the case of the scheme, as object keys may hold any character.
+    """
+    scheme, colon, rest = url.partition("://")
+    if not colon:
+        return url
+    scheme = scheme.lower()
+    if scheme not in _DEFAULT_PORTS:
+        return f"{scheme}://{rest}"
+    end = _AUTHORITY_END.search(rest)
+    at = end.start() if end else len(rest)
+    authority, path = rest[:at], rest[at:].partition("#")[0]
+    if "\\" in authority:
+        raise BadRequest("the source URL has a backslash in its host; write a slash")
+    user, mark, host = authority.rpartition("@")
+    host = host.lower().removesuffix(_DEFAULT_PORTS[scheme])
+    return f"{scheme}://{user}{mark}{host}{'' if path.startswith('/') else '/'}{path}"
+
+
+def _read_plain(segments: list[str]) -> tuple[bytes, str]:
+    encoded, extension = _cut_extension("/".join(segments), "@")
+    if _BAD_ESCAPE.search(encoded):
+        raise BadRequest("the source has a % without two hex digits after it; write %25 for a percent sign")
+    return unquote_to_bytes(encoded), extension
+
+
+def _cut_extension(text: str, mark: str) -> tuple[str, str]:
+    source, _, extension = text.partition(mark)
+    if not source:
+        raise BadRequest("the source is missing; end the path with plain/URL or with the URL in base64")
+    if mark in extension:
+        raise BadRequest(f"the source has more than one {mark}; only the one before the format may be there")
+    return source, extension
+
+
+def _decode(encoded: str) -> bytes:
+    try:
+        return unbase64(encoded)
+    except Unreadable:
+        raise BadRequest("the source is neither plain/URL nor URL-safe base64") from None
+
+
+def _to_text(data: bytes) -> str:
+    """Decode UTF-8; bytes that are not come back percent-encoded, as they would be sent."""
+    text = data.decode("utf-8", "surrogateescape")
+    return _NOT_UTF8.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", text)
+
+
+def _prefix(pattern: str) -> str:
+    """Return the regular expression of a pattern: it matches from the start, and * matches all but a slash."""
+    return "([^/]*)".join(re.escape(part) for part in pattern.split("*"))
+
+
+def _replacement(pattern: str, template: str) -> Callable[[str], str]:
+    compiled = re.compile(_prefix(pattern))
+    stars = [int(number) for number in _REFERENCE.findall(template)]
+    if any(number > compiled.groups for number in stars):
+        raise Misconfigured(f"imgproxy url_replacements: {template!r} refers to a * that {pattern!r} does not have")
+
+    def fill(match: re.Match[str]) -> str:
+        return _REFERENCE.sub(lambda reference: match[int(reference[1])], template)
+
+    return lambda url: compiled.sub(fill, url, count=1) if compiled.match(url) else url
+
+
+def _decrypter(settings: ImgproxySettings) -> Callable[[str], bytes]:
+    if not settings.source_key:
+        return _no_key
+    if not settings.keys:
+        raise Misconfigured(
+            "imgproxy source_key needs signing keys: without signatures, answers to altered URLs would reveal the source"
+        )
+    from tintype.dialects.imgproxy.crypt import Decrypter  # noqa: PLC0415 - the library is loaded where it is used
+
+    return Decrypter(settings.source_key).decrypt
+
+
+def _no_key(encoded: str) -> bytes:  # noqa: ARG001 - the same shape as with a key
+    raise BadRequest("encrypted sources are off here; configure source_key")
