@@ -92,7 +92,12 @@ _SIDES: dict[Anchor, tuple[int, int]] = {
 
 
 def place(
-    frame: tuple[int, int], inner: tuple[int, int], gravity: Gravity, offset_scale: float = 1.0, *, overflow: bool = False
+    frame: tuple[int, int],
+    inner: tuple[int, int],
+    gravity: Gravity,
+    offset_scale: float = 1.0,
+    *,
+    overflow: bool = False,
 ) -> tuple[int, int]:
     """Return (left, top) of `inner` placed in `frame`, both (width, height).
 

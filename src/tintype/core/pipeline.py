@@ -2,7 +2,7 @@
 
 The order of `ops` is fixed by `ORDER`, as every dialect's own order can be written in it:
 trim, orient (EXIF), rotate, crop, resize, flip, blur, sharpen, pixelate, extend, extend to aspect, pad, background, watermark.
-Crop coordinates and gravity are those of the oriented and rotated image; flip comes after resize.
+Crop coordinates and gravity are those of the image as it is shown in the end: oriented, rotated and flipped.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Resize(Value, frozen=True):
 
 
 class Flip(Value, frozen=True):
-    """Mirror left-right (`horizontal`) and top-bottom (`vertical`), after the resize."""
+    """Mirror left-right (`horizontal`) and top-bottom (`vertical`), after orienting and rotating."""
 
     horizontal: bool = False
     vertical: bool = False
@@ -125,7 +125,7 @@ class Sharpen(Value, frozen=True):
 
 
 class Pixelate(Value, frozen=True):
-    """Replace by blocks of `size` result pixels (scaled by the pixel ratio)."""
+    """Replace by blocks of `size` result pixels."""
 
     size: int = 0
 

@@ -20,7 +20,9 @@ class Load(Value, frozen=True):
     Attributes:
         shrink: JPEG DCT scaling 1, 2, 4 or 8.
         scale: scaled decoding of WebP (<= 1) and SVG (any).
-        width, height: stored size that results, for checking.
+        width, height: size of one frame as it results, before any turn. The steps rely on it: where a decoder rounds
+            otherwise by a pixel (a vector's own size need not be whole), the worker resamples to it; more than that is
+            a broken image.
         frames: how many frames to read, stacked by libvips.
         thumbnail: take the embedded thumbnail (HEIC, AVIF).
     """
@@ -34,11 +36,18 @@ class Load(Value, frozen=True):
     thumbnail: bool = False
 
 
-# Steps, in the order in which a plan may have them. Boxes are pixels of the image as the step meets it.
+# Steps. Boxes are pixels of the image as the step meets it, and of one frame: animations take each step frame by frame.
+# Their order in a plan: ToWorking, TrimBorder (then the rest); CropBox or SmartCrop, Scale, Turn, Mirror, CropBox or
+# SmartCrop (what cover cuts away), BlurStep, SharpenStep, PixelateStep, Canvas (extend, extend to aspect, pad), Scale
+# (the format's own limit), Flatten, Overlay.
 
 
 class ToWorking(Value, frozen=True):
-    """Bring the pixels to the space that reduction works in: profile imported, CMYK to RGB, 16 bit kept or not."""
+    """Bring the pixels to sRGB or gray: profile imported, CMYK to RGB, 16 bit kept or not.
+
+    `light` announces what the plan's first Scale works in (GAMMA if it has none), for a worker that can prepare it at
+    once; each Scale's own `light` is what counts, and what follows a Scale is back in gamma values.
+    """
 
     light: Light = Light.GAMMA
     keep_depth: bool = False  # 16-bit stays 16-bit
@@ -46,7 +55,11 @@ class ToWorking(Value, frozen=True):
 
 
 class TrimBorder(Value, frozen=True):
-    """Find and cut the border; what follows is resolved again by `resolve_rest` on the size that is left."""
+    """Find and cut the border of the image as stored; `resolve_rest` then resolves what follows on the size left.
+
+    Transparency counts as magenta (255, 0, 255), so `color` FF00FF keys it. `color` None: the top left pixel's.
+    `equal_*`: cut as much on both sides as on the side where less is cut. Nothing left: nothing is cut.
+    """
 
     threshold: float
     color: Color | None = None
@@ -62,7 +75,7 @@ class CropBox(Value, frozen=True):
 
 
 class SmartCrop(Value, frozen=True):
-    """Crop to a size around what draws attention; the box is found in the pixels."""
+    """Crop to a size around what draws attention (libvips' smartcrop, attention); the box is found in the pixels."""
 
     width: int
     height: int
@@ -101,7 +114,7 @@ class PixelateStep(Value, frozen=True):
 
 
 class Canvas(Value, frozen=True):
-    """Place the image at (left, top) on a transparent canvas."""
+    """Place the image, which fits, at (left, top) on a transparent canvas; adds an alpha channel."""
 
     width: int
     height: int
@@ -110,15 +123,18 @@ class Canvas(Value, frozen=True):
 
 
 class Flatten(Value, frozen=True):
+    """Lay the image on a colour and drop its alpha channel; an image without one stays as it is."""
+
     color: Color
 
 
 class Overlay(Value, frozen=True):
-    """Lay input number `input` over the image.
+    """Lay input number `input` over the image, whose alpha channel, or lack of one, stays.
 
-    The overlay is first fitted into fit_width x fit_height (0 = own size), then either placed by anchor and offset
-    (pixels, already scaled) or, with `tile`, padded by the gaps and repeated. Its position depends on its own size, which
-    `geometry.place` computes in the worker.
+    The overlay is brought upright and first scaled, up or down, to fit fit_width x fit_height (both 0 = own size). Then
+    `geometry.place(frame, overlay, Gravity(anchor, x, y), offset_scale, overflow=True)` says where it goes; with `tile`,
+    `geometry.offset_px(side, x or y, offset_scale)` are the gaps: it is padded by half of each gap (rounded down) left
+    and top, by the rest right and bottom, and repeated around the centre.
     """
 
     input: int
@@ -150,7 +166,10 @@ Step: TypeAlias = (
 
 
 class Save(Value, frozen=True):
-    """How the result is written. `effort` in the encoder's own scale; `max_bytes` 0 = no bound."""
+    """How the result is written. `effort` in the encoder's own scale (libvips'); `max_bytes` 0 = no bound.
+
+    What a format cannot do is at its default, so that equal results have equal keys.
+    """
 
     format: Format
     quality: int = 80
@@ -187,8 +206,9 @@ class Rest(Value, frozen=True):
 class Plan(Value, frozen=True):
     """A load, steps and a save, with the size of the result and what it will cost.
 
-    `passthrough` hands the source's bytes on (an SVG sanitised). `rest` is set exactly when a TrimBorder is the last step.
-    `width`, `height`: of the result; with `rest`, an upper bound.
+    `passthrough` hands the source's bytes on (an SVG sanitised). `rest` is set exactly when a TrimBorder is the last step;
+    the plan that `resolve_rest` makes then also replaces `save`.
+    `width`, `height`: of the result (one frame); with `rest`, what they would be if nothing were trimmed.
     """
 
     load: Load

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from tintype.core.geometry import Size, crop_side, half_even, scaled
 from tintype.core.pipeline import Crop, Extend, ExtendAspect, Fit, Pad, Pipeline, Resize
 
+NOTHING = Size(0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -52,10 +54,10 @@ class Sizes:
     scale_x: float
     scale_y: float
     dpr: float
-    target: Size = Size(0, 0)
-    scaled: Size = Size(0, 0)
-    keep: Size = Size(0, 0)
-    aspect: Size = Size(0, 0)
+    target: Size = NOTHING
+    scaled: Size = NOTHING
+    keep: Size = NOTHING
+    aspect: Size = NOTHING
 
     @property
     def part(self) -> Size:
@@ -142,7 +144,7 @@ def _measured(sizes: Sizes, wish: Wish) -> Sizes:
     size = Size(scaled(part.width, sizes.scale_x), scaled(part.height, sizes.scale_y))
     down = resize.fit is Fit.COVER_DOWN and not resize.enlarge
     keep = _aspect_inside(size, target) if down else target
-    aspect = _aspect_around(size.within(keep), target) if wish.extend_aspect else Size(0, 0)
+    aspect = _aspect_around(size.within(keep), target) if wish.extend_aspect else NOTHING
     return replace(sizes, target=target, scaled=size, keep=keep, aspect=aspect)
 
 
@@ -159,13 +161,13 @@ def _aspect_inside(size: Size, box: Size) -> Size:
 def _aspect_around(size: Size, box: Size) -> Size:
     """Return the smallest canvas around an image that has the box's aspect; nothing if it has it already."""
     if not box.width or not box.height:
-        return Size(0, 0)
+        return NOTHING
     across, down = box.width / size.width, box.height / size.height
     if down > across:
         return Size(size.width, scaled(size.width, box.height / box.width))
     if across > down:
         return Size(scaled(size.height, box.width / box.height), size.height)
-    return Size(0, 0)
+    return NOTHING
 
 
 def padding_px(pad: Pad, dpr: float) -> tuple[int, int, int, int]:
@@ -197,5 +199,3 @@ def _outer(sizes: Sizes, wish: Wish) -> Size:
         inner = inner.covering(sizes.aspect)
     top, right, bottom, left = padding_px(wish.pad, sizes.dpr)
     return Size(inner.width + left + right, inner.height + top + bottom)
-
-

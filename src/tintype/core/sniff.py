@@ -23,7 +23,7 @@ _EITHER = frozenset((b"mif1", b"msf1", b"mif2"))  # structural brands: a compati
 
 def sniff(head: bytes) -> Format | None:
     """Return the format of an image from its first bytes, or None if it is none we know."""
-    return next((format for format, matches in _SIGNS if matches(head)), None)
+    return next((known for known, matches in _SIGNS if matches(head)), None)
 
 
 def is_gzip(head: bytes) -> bool:

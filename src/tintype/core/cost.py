@@ -1,0 +1,75 @@
+"""What a plan is predicted to take, from the measured table: admission charges it before work starts."""
+
+from __future__ import annotations
+
+from tintype.core import cost_table as table
+from tintype.core.geometry import Size
+from tintype.core.info import ImageInfo, Space
+from tintype.core.plan import Canvas, Cost, Load, Plan, Save, Scale, Step
+from tintype.core.policy import Light
+from tintype.core.walk import loaded, walk
+
+_MEGA = 1_000_000
+_FULL = table.Decode(fixed_ms=5.0, stored_ms=0.0, made_ms=50.0)  # a format nobody has measured is dear
+_WRITE = table.Encode(fixed_ms=1.0, ms=100.0)
+
+
+def cost_of(plan: Plan, info: ImageInfo) -> Cost:
+    """Predict CPU milliseconds and peak bytes of a plan; its own `cost` counts for nothing."""
+    if plan.passthrough:
+        return Cost(cpu_ms=table.FIXED_MS, peak_bytes=table.FIXED_BYTES)
+    frames = plan.load.frames
+    steps_ms = sum(_step_ms(step, before, made, info) for step, before, made in walk(plan.load, plan.steps))
+    result = Size(plan.width, plan.height)
+    cpu_ms = (
+        _decode_ms(plan.load, info) + _colour_ms(plan, info) + steps_ms * frames + _encode_ms(plan.save, result, frames)
+    )
+    return Cost(cpu_ms=round(table.FIXED_MS + cpu_ms, 1), peak_bytes=_peak_bytes(plan, info))
+
+
+def _ms(work: table.Work, read: Size, made: Size) -> float:
+    return work.fixed_ms + (work.read_ms * read.pixels + work.made_ms * made.pixels) / _MEGA
+
+
+def _decode_ms(load: Load, info: ImageInfo) -> float:
+    row = table.DECODE.get(load.format, _FULL)
+    stored = load.width * load.height if load.thumbnail or info.vector else info.pixels
+    return row.fixed_ms + (row.stored_ms * stored + row.made_ms * load.width * load.height) * load.frames / _MEGA
+
+
+def _colour_ms(plan: Plan, info: ImageInfo) -> float:
+    frames, made = plan.load.frames, Size(plan.width, plan.height)
+    if info.space is Space.CMYK:
+        return _ms(table.CMYK, loaded(plan.load), made) * frames
+    return _ms(table.PROFILE, loaded(plan.load), made) * frames if info.profile else 0.0
+
+
+def _step_ms(step: Step, before: Size, made: Size, info: ImageInfo) -> float:
+    ms = _ms(table.STEPS[type(step).__name__], before, made)
+    if isinstance(step, Scale):
+        ms += _ms(table.LINEAR_SCALE, before, made) if step.light is Light.LINEAR else 0.0
+        ms += _ms(table.ALPHA_SCALE, before, made) if info.alpha else 0.0
+    return ms
+
+
+def _encode_ms(save: Save, size: Size, frames: int) -> float:
+    row = table.ENCODE.get(save.format, _WRITE)
+    ms = table.PALETTE_MS if save.palette else dict(row.effort_ms).get(save.effort, row.ms)
+    tries = 2 if save.max_bytes else 1  # the first guess seldom fits
+    return tries * (row.fixed_ms + ms * size.pixels * frames / _MEGA)
+
+
+def _peak_bytes(plan: Plan, info: ImageInfo) -> int:
+    """Predict memory: whole images that the decoder, a step and the encoder hold at once."""
+    size, frames = loaded(plan.load), plan.load.frames
+    deep = plan.steps and getattr(plan.steps[0], "keep_depth", False)
+    pixel = (info.bands + (0 if info.alpha else 1)) * (2 if deep or info.bits > 8 else 1)
+    decoder = table.DECODE.get(plan.load.format, _FULL)
+    held = size.width * (table.STREAM_ROWS if decoder.streaming and frames == 1 else size.height) * frames
+    for step, before, made in walk(plan.load, plan.steps):
+        if table.STEPS[type(step).__name__].whole:
+            held = max(held, held + before.pixels * frames)
+        if isinstance(step, Canvas):
+            held = max(held, made.pixels * frames)
+    result = plan.width * plan.height * frames
+    return table.FIXED_BYTES + pixel * (held + 2 * result)

@@ -1,0 +1,119 @@
+"""How a source is decoded: which embedded image, and how far the decoder itself scales down.
+
+A decoder that scales saves most of its own work, but its filter is poor; the tables say how much of the reduction it gets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from tintype.core.formats import Format
+from tintype.core.geometry import Size, half_even, half_up, scaled
+from tintype.core.info import ImageInfo
+from tintype.core.plan import Load
+from tintype.core.policy import Policy, ShrinkTable
+from tintype.core.sizing import Sizes
+
+# Reduction asked for -> what libjpeg does of it. Measured: against a linear-light Lanczos reduction of the full image,
+# 1/2 is right from a 4x reduction on, 1/4 from 8x, and so on: the decoder never goes below twice the target.
+_JPEG_MEASURED = ((16, 8), (8, 4), (4, 2))
+_JPEG_IMGPROXY = ((8, 8), (4, 4), (2, 2))
+
+_WEBP_MARGIN = 2.0  # how many times the target libwebp leaves by the measured table
+_WEBP_FROM = 4.0  # and the reduction from which it is worth asking
+
+THUMBNAILS = frozenset((Format.HEIC, Format.AVIF))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A load, and what it means for an upright image: its size, and by how much each side was divided."""
+
+    load: Load
+    size: Size
+    shrink_x: float = 1.0
+    shrink_y: float = 1.0
+
+
+def first_load(info: ImageInfo, policy: Policy, *, frames: int = 1, thumbnail: bool = False) -> Load:
+    """Return the load that comes before any decision about sizes: it has the size that all of them start from.
+
+    Vectors of more pixels than a source may have are rendered at just that many.
+    """
+    if thumbnail and info.format in THUMBNAILS and info.thumbnail_width and info.thumbnail_height:
+        return Load(format=info.format, width=info.thumbnail_width, height=info.thumbnail_height, thumbnail=True)
+    if info.vector and info.pixels > policy.source_pixels:
+        return _vector(info, math.sqrt(policy.source_pixels / info.pixels))
+    return Load(format=info.format, width=info.width, height=info.height, frames=frames)
+
+
+def scale_on_load(load: Load, sizes: Sizes, info: ImageInfo, policy: Policy, *, angle: int) -> Loaded:
+    """Let the decoder do its part of the reduction that `sizes` ask for. `angle` turns the stored image upright."""
+    reduction = _reduction(sizes)
+    scaling = _SCALERS.get(load.format, _as_is)
+    if load.frames == 1 and not load.thumbnail and (policy.shrink_on_load or info.vector):
+        load = scaling(load, reduction, info, policy)
+    size = Size(load.width, load.height).turned(angle)
+    return Loaded(load, size, sizes.source.width / size.width, sizes.source.height / size.height)
+
+
+def _reduction(sizes: Sizes) -> float:
+    """Return by how much the whole image shrinks, on the side that shrinks less."""
+    source = sizes.source
+    width, height = scaled(source.width, sizes.scale_x), scaled(source.height, sizes.scale_y)
+    return min(source.width / max(1, width), source.height / max(1, height))
+
+
+def _as_is(load: Load, _reduction: float, _info: ImageInfo, _policy: Policy) -> Load:
+    return load
+
+
+def _jpeg(load: Load, reduction: float, _info: ImageInfo, policy: Policy) -> Load:
+    table = _JPEG_IMGPROXY if policy.shrink_table is ShrinkTable.IMGPROXY else _JPEG_MEASURED
+    shrink = next((shrink for least, shrink in table if reduction >= least), 1)
+    # libvips leaves out the last, partly filled row and column of blocks.
+    return replace(load, shrink=shrink, width=max(1, load.width // shrink), height=max(1, load.height // shrink))
+
+
+def _webp(load: Load, reduction: float, _info: ImageInfo, policy: Policy) -> Load:
+    if policy.shrink_table is ShrinkTable.IMGPROXY:
+        scale = 1 / reduction
+    else:
+        scale = _WEBP_MARGIN / reduction if reduction >= _WEBP_FROM else 1.0
+    if scale >= 1:
+        return load
+    width, height = half_even(load.width * scale), half_even(load.height * scale)
+    return replace(load, scale=scale, width=max(1, width), height=max(1, height))
+
+
+def _svg(load: Load, reduction: float, info: ImageInfo, _policy: Policy) -> Load:
+    return load if reduction == 1 else _vector(info, load.scale / reduction)
+
+
+def _vector(info: ImageInfo, scale: float) -> Load:
+    width, height = max(1, half_up(info.width * scale)), max(1, half_up(info.height * scale))
+    return Load(format=info.format, width=width, height=height, scale=scale)
+
+
+def _embedded(load: Load, reduction: float, info: ImageInfo, policy: Policy) -> Load:
+    """Take the embedded thumbnail where it is large enough, as imgproxy does; nobody knows how good it is."""
+    width, height = info.thumbnail_width, info.thumbnail_height
+    if policy.shrink_table is not ShrinkTable.IMGPROXY or not width or not height:
+        return load
+    by = load.width / width, load.height / height
+    if min(by) <= 1 or max(by) > reduction:
+        return load
+    return Load(format=load.format, width=width, height=height, thumbnail=True)
+
+
+_SCALERS: dict[Format, Callable[[Load, float, ImageInfo, Policy], Load]] = {
+    Format.JPEG: _jpeg,
+    Format.WEBP: _webp,
+    Format.SVG: _svg,
+    Format.HEIC: _embedded,
+    Format.AVIF: _embedded,
+}
