@@ -6,18 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from tintype.cache.behind import Behind
+from tintype.cache.purgelog import PurgeLog
 from tintype.cache.ram import RamCache
 from tintype.cache.tier import allowed
 from tintype.core.entry import Entry, Selector
 from tintype.core.purges import Purges
 
 _DRAIN_S = 10.0
+_FIRST_READ_S = 0.5
 
 
 class Tiers:
     """The `Cache` port. Memory answers at once; the tiers below, fastest first, are written behind.
 
-    `heard` is called with purges that came from another node over a shared tier, after they were carried out here.
+    With `log` the last tier is shared with other nodes: their purges arrive at `hear`, which passes them on to `heard`,
+    and what was purged while this node was down is not served from its disk.
     """
 
     def __init__(
@@ -26,9 +29,12 @@ class Tiers:
         below: Sequence[Behind],
         *,
         purges: Purges,
-        heard: Callable[[Selector], Awaitable[None]] | None = None,
+        log: PurgeLog | None = None,
+        heard: Callable[[Selector], Awaitable[object]] | None = None,
     ) -> None:
         self._ram, self._below, self._purges, self._heard = ram, tuple(below), purges, heard
+        self._log = log
+        self._own = self._below if log is None else self._below[:-1]
 
     @property
     def generation(self) -> int:
@@ -39,6 +45,8 @@ class Tiers:
         if entry is not None:
             return entry
         since = self.generation
+        if self._log is not None:
+            await self._log.first_read(_FIRST_READ_S)
         for depth, tier in enumerate(self._below):
             entry = await tier.get(key)
             if entry is not None:
@@ -57,7 +65,7 @@ class Tiers:
 
     async def hear(self, selector: Selector) -> None:
         """Carry out a purge that another node has put into the shared tier: all above it."""
-        await self._drop(selector, self._below[:-1])
+        await self._drop(selector, self._own)
         if self._heard is not None:
             await self._heard(selector)
 
@@ -69,6 +77,8 @@ class Tiers:
     def _promoted(self, key: str, entry: Entry, since: int, depth: int) -> Entry | None:
         if not allowed(self._purges, since, key, entry):
             return None  # purged while it was being read
+        if self._log is not None and self._log.covers(key, entry.facts):
+            return None
         self._ram.keep(key, entry)
         for tier in self._below[:depth]:
             tier.put(key, entry, since)

@@ -24,16 +24,20 @@ class Marks:
     def __len__(self) -> int:
         return len(self._marks)
 
-    @property
-    def floor(self) -> float:
-        """Up to this mark everything counts as purged."""
-        return self._floor
+    def get(self, selector: Selector) -> float:
+        """Return up to which mark a selector counts as purged itself, or minus infinity."""
+        return max(self._floor, self._marks.get(_name(selector), _NEVER))
+
+    def items(self) -> list[tuple[Selector, float]]:
+        """Return marks that say the same when marked again elsewhere."""
+        found = [(Selector(scope=s, value=v, tenant=t), at) for (s, v, t), at in self._marks.items()]
+        return found if self._floor == _NEVER else [(Selector(scope=Scope.ALL), self._floor), *found]
 
     def mark(self, selector: Selector, at: float) -> None:
         if selector.scope is Scope.ALL and not selector.tenant:
             self.forget(at)
             return
-        name = (selector.scope, selector.value, selector.tenant)
+        name = _name(selector)
         known = self._pop(name)
         self._marks[name] = max(at, known)
         if selector.scope is Scope.PREFIX:
@@ -69,6 +73,10 @@ class Marks:
             if not self._prefix_lengths[length]:
                 del self._prefix_lengths[length]
         return at
+
+
+def _name(selector: Selector) -> tuple[Scope, str, str]:
+    return selector.scope, selector.value, selector.tenant
 
 
 class Purges:

@@ -1,0 +1,58 @@
+"""Putting the tiers together as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from tintype.cache.behind import Behind
+from tintype.cache.disk import DiskCache
+from tintype.cache.object import ObjectCache, ObjectLimits
+from tintype.cache.purgelog import PurgeLog
+from tintype.cache.ram import RamCache
+from tintype.cache.settings import CacheSettings
+from tintype.cache.store import open_store
+from tintype.cache.tiers import Tiers
+from tintype.core.entry import Selector
+from tintype.core.limits import Limits
+from tintype.core.purges import Purges
+from tintype.kit.filestore import FileStore
+from tintype.ports import Clock, Telemetry
+
+_DISK_WRITERS, _OBJECT_WRITERS = 2, 4
+
+
+def open_cache(
+    settings: CacheSettings,
+    folder: Path,
+    *,
+    limits: Limits,
+    clock: Clock,
+    telemetry: Telemetry,
+    heard: Callable[[Selector], Awaitable[object]] | None = None,
+) -> Tiers:
+    """Open the result cache of a node; results on disk live in `folder`.
+
+    `heard` is called with purges from other nodes (object tier only) after they were carried out in this cache.
+
+    Raises:
+        Misconfigured: the folder is in use or cannot be used, or the object URL is wrong.
+    """
+    purges = Purges(limits.purge_memory)
+    below: list[Behind] = []
+    if settings.disk_bytes:
+        store = FileStore(folder, settings.disk_bytes, tier="disk", clock=clock, telemetry=telemetry)
+        disk = DiskCache(store, telemetry=telemetry)
+        below.append(Behind(disk, purges=purges, telemetry=telemetry, workers=_DISK_WRITERS))
+    log = None
+    if settings.object_url:
+        shared = open_store(settings.object_url)
+        log = PurgeLog(shared, clock=clock, telemetry=telemetry, memory=limits.purge_memory)
+        bounds = ObjectLimits(body_bytes=limits.result_bytes)
+        cache = ObjectCache(shared, purges=log, clock=clock, telemetry=telemetry, limits=bounds)
+        below.append(Behind(cache, purges=purges, telemetry=telemetry, workers=_OBJECT_WRITERS))
+    ram = RamCache(settings.ram_bytes, telemetry=telemetry)
+    tiers = Tiers(ram, below, purges=purges, log=log, heard=heard)
+    if log is not None:
+        log.listen(tiers.hear)
+    return tiers
