@@ -33,15 +33,6 @@ class Size(NamedTuple):
         return self.width * self.height
 
 
-class Box(NamedTuple):
-    """A rectangle inside a frame."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-
 def half_up(value: float) -> int:
     """Round half away from zero: how sizes round."""
     whole = math.trunc(value)
@@ -156,25 +147,43 @@ class View(NamedTuple):
     flip_x: bool = False
     flip_y: bool = False
 
-    def stored(self, box: Box, shown: Size) -> Box:
-        """Return where a box of the shown image, of size `shown`, is in the stored one."""
-        if self.flip_x:
-            box = box._replace(left=shown.width - box.left - box.width)
-        if self.flip_y:
-            box = box._replace(top=shown.height - box.top - box.height)
-        box = _unturned(box, shown, self.angle)
-        width = shown.turned(self.angle).width
-        return box._replace(left=width - box.left - box.width) if self.mirror else box
+    def stored(self, gravity: Gravity) -> Gravity:
+        """Return the gravity that means, in the stored image, what `gravity` means in the shown one."""
+        x, y = _axes(gravity)
+        x, y = x.flipped(self.flip_x), y.flipped(self.flip_y)
+        match self.angle % 360:
+            case 90:
+                x, y = y, x.flipped()
+            case 180:
+                x, y = x.flipped(), y.flipped()
+            case 270:
+                x, y = y.flipped(), x
+        return _gravity(gravity.anchor, x.flipped(self.mirror), y)
 
 
-def _unturned(box: Box, shown: Size, angle: int) -> Box:
-    right, bottom = shown.width - box.left - box.width, shown.height - box.top - box.height
-    match angle % 360:
-        case 90:
-            return Box(box.top, right, box.height, box.width)
-        case 180:
-            return Box(right, bottom, box.width, box.height)
-        case 270:
-            return Box(bottom, box.left, box.height, box.width)
-        case _:
-            return box
+class _Axis(NamedTuple):
+    """One axis of a gravity: the end it holds on to and the offset from there; a point on it for FOCUS."""
+
+    end: int
+    offset: float
+    point: bool
+
+    def flipped(self, really: bool = True) -> _Axis:
+        if not really:
+            return self
+        if self.point:
+            return self._replace(offset=1.0 - self.offset)
+        return self._replace(end=-self.end, offset=self.offset if self.end else -self.offset)
+
+
+def _axes(gravity: Gravity) -> tuple[_Axis, _Axis]:
+    ends, point = _SIDES.get(gravity.anchor, (0, 0)), gravity.anchor is Anchor.FOCUS
+    return _Axis(ends[0], gravity.x, point), _Axis(ends[1], gravity.y, point)
+
+
+_ANCHORS = {sides: anchor for anchor, sides in _SIDES.items()}
+
+
+def _gravity(anchor: Anchor, x: _Axis, y: _Axis) -> Gravity:
+    """Put two axes together; an anchor that holds on to no end stays what it is."""
+    return Gravity(anchor=_ANCHORS.get((x.end, y.end), anchor), x=x.offset, y=y.offset)

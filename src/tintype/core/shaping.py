@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tintype.core.draft import Decider, Draft, Task
-from tintype.core.geometry import Box, Size, half_even, place, scaled, shrunk
+from tintype.core.geometry import Size, half_even, place, scaled, shrunk
 from tintype.core.pipeline import Anchor, Crop, Gravity, Resize
 from tintype.core.plan import CropBox, Mirror, Scale, SmartCrop, Step, Turn
 from tintype.core.policy import ShrinkTable
@@ -14,14 +14,13 @@ from tintype.core.policy import ShrinkTable
 def crop(task: Task, draft: Draft) -> Step | None:
     """Take the asked part, where it is in the image as it was stored."""
     asked = task.pipeline.find(Crop)
-    shown = draft.size.turned(task.view.angle)
-    part = _loaded_crop(task).within(shown)
-    if asked is None or part == shown:
+    part = _loaded_crop(task).turned(task.view.angle).within(draft.size)
+    if asked is None or part == draft.size:
         return None
     if asked.gravity.anchor is Anchor.SMART:
-        return SmartCrop(**part.turned(task.view.angle)._asdict())
-    left, top = place(shown, part, _loaded_gravity(asked.gravity, task))
-    return CropBox(**task.view.stored(Box(left, top, *part), shown)._asdict())
+        return SmartCrop(**part._asdict())
+    left, top = place(draft.size, part, task.view.stored(_loaded_gravity(asked.gravity, task)))
+    return CropBox(left=left, top=top, **part._asdict())
 
 
 def _loaded_crop(task: Task) -> Size:
