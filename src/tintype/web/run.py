@@ -1,0 +1,133 @@
+"""Run the front of a node in this process: the HTTP server, signals, reloads and the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import granian.log
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from tintype.core.errors import TintypeError
+from tintype.core.limits import Limits
+from tintype.ports import Telemetry
+from tintype.web.front import Front
+from tintype.web.settings import ServerSettings
+
+# How often the configuration's files are looked at, in seconds.
+_WATCH_S = 1.0
+_PR_SET_PDEATHSIG = 1
+
+
+def run(main: Coroutine[Any, Any, int]) -> int:
+    """Run a front's main coroutine on the fastest loop there is; returns its exit status."""
+    end_with_parent()
+    if sys.platform == "win32":
+        return asyncio.run(main)
+    import uvloop  # noqa: PLC0415 - not on Windows
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when its supervisor dies, so that no orphan holds the port."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+class Serving:
+    """Serves a front until SIGTERM or SIGINT, then drains it."""
+
+    def __init__(self, front: Front, settings: ServerSettings, limits: Limits, telemetry: Telemetry) -> None:
+        self._front = front
+        self._settings = settings
+        self._telemetry = telemetry
+        self._stop = asyncio.Event()
+        self._hang_up = asyncio.Event()
+        # What granian says itself is a fact or two at start; ours are events with names.
+        logging.getLogger(granian.log.logger.name).setLevel(logging.ERROR)
+        self._server = Server(
+            front,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.auto,
+            websockets=False,
+            backlog=max(1024, limits.clients),
+            backpressure=limits.clients,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(settings.read_timeout_s * 1000),
+                keep_alive=settings.keep_alive_timeout_s > 0,
+                max_buffer_size=64 * 1024,
+            ),
+            log_enabled=False,
+        )
+
+    async def until_stopped(
+        self, started: Awaitable[object], reload: Callable[[], object], watched: Callable[[], tuple[str, ...]]
+    ) -> bool:
+        """Serve; returns whether all running requests ended within the drain time.
+
+        Args:
+            started: completes when the node's parts have started; its error ends the serving and is raised.
+            reload: called at SIGHUP or when a watched file changes; may raise TintypeError, which is logged.
+            watched: the files to watch.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up.set)
+        serving = asyncio.ensure_future(self._server.serve())
+        starting = asyncio.ensure_future(started)
+        stopping = asyncio.ensure_future(self._stop.wait())
+        watching = asyncio.ensure_future(self._watch(reload, watched))
+        try:
+            await asyncio.wait((serving, starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+            return await self._front.drain(self._settings.drain_timeout_s)
+        finally:
+            for task in (starting, stopping, watching):
+                task.cancel()
+            self._server.stop()
+            await asyncio.wait((serving,), timeout=5)
+
+    async def _watch(self, reload: Callable[[], object], watched: Callable[[], tuple[str, ...]]) -> None:
+        seen = _states(watched())
+        while True:
+            try:
+                await asyncio.wait_for(self._hang_up.wait(), _WATCH_S)
+            except TimeoutError:
+                if _states(watched()) == seen:
+                    continue
+            self._hang_up.clear()
+            try:
+                reload()
+                self._telemetry.event("reloaded")
+            except TintypeError as error:
+                self._telemetry.event("reload_refused", level="error", error=str(error))
+            seen = _states(watched())
+
+
+def _states(paths: tuple[str, ...]) -> tuple[tuple[int, int, int] | None, ...]:
+    return tuple(_state(path) for path in paths)
+
+
+def _state(path: str) -> tuple[int, int, int] | None:
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - called every second for each file
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
