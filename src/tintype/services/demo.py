@@ -19,14 +19,12 @@ _QUALITY = 90
 
 
 async def make_photo(engine: Engine, photo: Path, deadline: float) -> None:
-    """Render the drawn landscape to a JPEG of 2400 x 1600 at `photo`, unless it is there already.
+    """Render the drawn landscape to a JPEG of 2400 x 1600 at `photo`.
 
     Raises:
         TintypeError: the engine cannot.
         OSError: the folder cannot be written.
     """
-    if photo.exists():
-        return
     drawing = files("tintype.services").joinpath("demo.svg").read_bytes()
     digest = hashlib.sha256(drawing).hexdigest()
     asked = Pipeline.of(SourceRef(url="local:///demo.svg"), output=Output(format=Format.JPEG, quality=_QUALITY))
@@ -37,7 +35,11 @@ async def make_photo(engine: Engine, photo: Path, deadline: float) -> None:
         info = await engine.probe(*source, tenant="", digest=digest, source_pixels=0, deadline=deadline)
         plan = resolve(asked, info, Offer(), Policy())
         done = await engine.run([source], [plan], tenant="", digest=digest, deadline=deadline)
+    _write(photo, done.bodies[0])
+
+
+def _write(photo: Path, body: bytes) -> None:
     photo.parent.mkdir(parents=True, exist_ok=True)
     new = photo.with_suffix(".new")
-    new.write_bytes(done.bodies[0])
+    new.write_bytes(body)
     os.replace(new, photo)  # noqa: PTH105 - whole or not at all

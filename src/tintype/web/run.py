@@ -101,7 +101,7 @@ class Serving:
         finally:
             for task in (starting, stopping, watching):
                 task.cancel()
-            self._server.stop()
+            self._server.stop()  # type: ignore[no-untyped-call]
             await asyncio.wait((serving,), timeout=5)
 
     async def _watch(self, reload: Callable[[], object], watched: Callable[[], tuple[str, ...]]) -> None:
