@@ -42,7 +42,7 @@ def unbuild(asked: Asked) -> Wanted:
     """Return the state that `build` makes the request from; where it cannot be, `build` makes something else."""
     pipeline = asked.pipeline
     wanted = Wanted(auto_rotate=pipeline.find(Orient) is not None, buster=pipeline.source.buster)
-    _take(wanted, asked.delivery, attachment="attachment", expires_at="expires_at", filename="filename", raw="raw")
+    _take(wanted, asked.delivery, **{field: field for field in Delivery.__struct_fields__})
     _take(wanted, pipeline.bounds, **{field: field for field in Bounds.__struct_fields__})
     _take(wanted, pipeline.output, **{field: field for field in Output.__struct_fields__})
     for op in pipeline.ops:
@@ -72,6 +72,7 @@ def _delivery(wanted: Wanted) -> Delivery:
         attachment=wanted.attachment,
         expires_at=wanted.expires_at,
         raw=wanted.raw,
+        tags=wanted.tags,
     )
 
 

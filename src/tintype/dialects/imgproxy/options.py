@@ -148,6 +148,8 @@ OPTIONS: tuple[Option, ...] = (
     _count("expires_at", 0, _BIG, "Unix seconds", "exp", "expires", guarded=False),
     Option(("fn", "filename"), "name:is_base64", 2, reading.filename, writing.filename),
     _switch("attachment", "att", "return_attachment"),
+    # imgproxy has it from 4.1 on, in its paid edition.
+    Option(("ct", "cache_tags"), "tags, to purge by", reading.MOST_TAGS, reading.tags, writing.tags),
     _megapixels("source_pixels", "msr", "max_src_resolution"),
     _count("source_bytes", 0, _BIG, "bytes", "msfs", "max_src_file_size"),
     _count("frames", 1, _INT, "frames", "maf", "max_animation_frames"),
@@ -168,7 +170,7 @@ PRO = frozenset(
     watermark_url wmu watermark_text wmt watermark_size wms watermark_rotate wm_rot wmr watermark_shadow wmsh
     style st dpi color_profile cp icc autoquality aq jpeg_options jpgo png_options pngo webp_options webpo
     avif_options avifo page pg pages pgs disable_animation da video_thumbnail_second vts video_thumbnail_keyframes vtk
-    video_thumbnail_tile vtt video_thumbnail_animation vta fallback_image_url fiu bypass_cache bc cache_tags ct
+    video_thumbnail_tile vtt video_thumbnail_animation vta fallback_image_url fiu bypass_cache bc
     hashsum hs
     """.split()  # noqa: SIM905 - a list of words reads better than sixty lines
 )

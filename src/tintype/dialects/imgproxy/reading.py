@@ -14,6 +14,8 @@ from tintype.dialects.imgproxy.wanted import Wanted
 Read: TypeAlias = Callable[[Wanted, Sequence[str]], None]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_TAG = re.compile(r"[A-Za-z0-9_.~-]{1,128}")
+MOST_TAGS = 32
 
 pixels = arguments.whole()
 above_zero = arguments.number(0, above=True)
@@ -142,6 +144,13 @@ def format_quality(wanted: Wanted, args: Sequence[str]) -> None:
 
 def skip(wanted: Wanted, args: Sequence[str]) -> None:
     wanted.passthrough = (*wanted.passthrough, *(arguments.image_format(arg) for arg in args))
+
+
+def tags(wanted: Wanted, args: Sequence[str]) -> None:
+    for tag in args:
+        if not _TAG.fullmatch(tag):
+            raise Unreadable(tag, "up to 128 letters, digits and any of _ - . ~ for a tag")
+    wanted.tags = tuple(sorted(set(args)))
 
 
 def filename(wanted: Wanted, args: Sequence[str]) -> None:

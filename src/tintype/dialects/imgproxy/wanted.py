@@ -69,6 +69,7 @@ class Wanted:
     attachment: bool | None = None
     expires_at: int = 0
     raw: bool = False
+    tags: tuple[str, ...] = ()
 
     def copy(self) -> Wanted:
         return copy(self)

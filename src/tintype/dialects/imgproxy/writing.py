@@ -139,6 +139,10 @@ def skip(wanted: Wanted, base: Wanted) -> list[str] | None:
     return [arguments.FORMAT_NAMES[fmt] for fmt in sorted({*wanted.passthrough} - {*base.passthrough})] or None
 
 
+def tags(wanted: Wanted, base: Wanted) -> list[str] | None:
+    return None if wanted.tags == base.tags else list(wanted.tags)
+
+
 def filename(wanted: Wanted, base: Wanted) -> list[str] | None:
     if wanted.filename == base.filename:
         return None
