@@ -32,7 +32,10 @@ class SourceSettings:
     user_agent: str = setting("tintype", "User-Agent of fetches.")
     keep_alive_s: float = setting(90.0, "How long an idle connection to an origin is kept; 0 = not at all.")
     verify_tls: bool = setting(True, "Check the certificates of origins.")
-    store_bytes: int = setting(5_000_000_000, "Bytes of fetched sources kept on disk.")
+    store_bytes: int = setting(5_000_000_000, "Bytes of fetched sources kept on disk.", least=1_000_000)
+    bindings: int = setting(
+        1_000_000, "Source URLs remembered, with what their origins said; some 0.5 KB each.", least=1
+    )
     default_fresh_s: float = setting(
         0.0, "How long a source without Cache-Control counts as fresh; 0 = asked again at every miss."
     )

@@ -1,0 +1,194 @@
+"""The table of bindings: one SQLite database, used by one thread, bounded, and never missed when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from tintype.core.binding import Binding
+from tintype.core.entry import Scope, Selector
+from tintype.core.info import ImageInfo
+from tintype.core.values import canonical_bytes
+from tintype.ports import Telemetry
+
+T = TypeVar("T")
+
+_VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE binding (
+    key TEXT PRIMARY KEY, tenant TEXT NOT NULL, url TEXT NOT NULL, digest TEXT NOT NULL,
+    fetched_at REAL NOT NULL, fresh_until REAL NOT NULL, stale_until REAL NOT NULL, error_until REAL NOT NULL,
+    value BLOB NOT NULL, info BLOB
+) WITHOUT ROWID;
+CREATE INDEX binding_url ON binding (url);
+CREATE INDEX binding_age ON binding (fetched_at);
+PRAGMA user_version = {_VERSION};
+"""
+# Additions between two looks at the bound: counting a million rows takes some 10 ms.
+_PRUNE_EVERY = 4096
+
+
+class Bindings:
+    """Reads and writes take one hop to the table's own thread, and come in the order they were asked for.
+
+    What fails (disk full, a damaged file) is an event, never an error: a binding that is not there is asked for again.
+    """
+
+    def __init__(self, path: Path, most: int, telemetry: Telemetry) -> None:
+        self._most, self._telemetry = most, telemetry
+        self._thread = ThreadPoolExecutor(1, "bindings")
+        self._added = 0
+        self._closed = False
+        self._db = _opened(path)
+
+    async def get(self, key: str) -> Binding | None:
+        """Return a binding with its header facts, or None."""
+        return await self._run(self._get, key)
+
+    async def put(self, binding: Binding) -> None:
+        """Keep a binding, in place of an older one of its key."""
+        await self._run(self._put, binding)
+
+    async def learn(self, key: str, digest: str, info: ImageInfo) -> None:
+        """Keep header facts, if the binding still means the bytes they are of."""
+        sql = "UPDATE binding SET info = ? WHERE key = ? AND digest = ?"
+        await self._run(self._change, sql, (canonical_bytes(info), key, digest))
+
+    async def drop(self, selector: Selector) -> int:
+        """Forget what matches; returns how many."""
+        where, values = _where(selector)
+        return await self._run(self._change, f"DELETE FROM binding WHERE {where}", values) or 0  # noqa: S608 our text
+
+    async def soften(self, selector: Selector, now: float, stale_s: float) -> int:
+        """Let what matches be stale from `now` on, and of use while it is asked for where its origin allows that."""
+        where, values = _where(selector)
+        values |= {"now": now, "stale_until": now + stale_s}
+        return await self._run(self._change, f"{_SOFTEN} WHERE {where}", values) or 0
+
+    async def close(self) -> None:
+        """Finish what is under way and close the file."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+            self._thread.shutdown()
+
+    # In the thread
+
+    def _get(self, key: str) -> Binding | None:
+        sql = "SELECT value, info, fetched_at, fresh_until, stale_until, error_until FROM binding WHERE key = ?"
+        row = self._db.execute(sql, (key,)).fetchone()
+        if row is None:
+            return None
+        value, info, *times = row
+        try:
+            binding = msgspec.msgpack.decode(value, type=Binding)
+            known = msgspec.msgpack.decode(info, type=ImageInfo) if info else None
+        except msgspec.MsgspecError:  # written by another version
+            return None
+        fetched_at, fresh_until, stale_until, error_until = times
+        return replace(
+            binding,
+            info=known,
+            fetched_at=fetched_at,
+            fresh_until=fresh_until,
+            stale_until=stale_until,
+            error_until=error_until,
+        )
+
+    def _put(self, binding: Binding) -> None:
+        b = binding
+        value = canonical_bytes(replace(b, info=None))
+        info = canonical_bytes(b.info) if b.info else None
+        times = (b.fetched_at, b.fresh_until, b.stale_until, b.error_until)
+        with self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (b.key, b.tenant, b.url, b.digest, *times, value, info),
+            )
+            self._added += 1
+            if self._added % min(_PRUNE_EVERY, self._most) == 0:
+                self._prune()
+
+    def _prune(self) -> None:
+        (count,) = self._db.execute("SELECT count(*) FROM binding").fetchone()
+        self._db.execute(
+            "DELETE FROM binding WHERE key IN (SELECT key FROM binding ORDER BY fetched_at LIMIT ?)",
+            (max(0, count - self._most),),
+        )
+
+    def _change(self, sql: str, values: Any) -> int:
+        with self._db:
+            return self._db.execute(sql, values).rowcount
+
+    # Between the two
+
+    async def _run(self, work: Callable[..., T], *args: Any) -> T | None:
+        if self._closed:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, work, *args)
+
+    def _guarded(self, work: Callable[..., T], *args: Any) -> T | None:
+        try:
+            return work(*args)
+        except sqlite3.Error as error:
+            self._telemetry.event("bindings_failed", error=f"{type(error).__name__}: {error}")
+            return None
+
+
+# Where an origin forbids stale use, error_until is fresh_until.
+_SOFTEN = """
+UPDATE binding SET fetched_at = 0, fresh_until = min(fresh_until, :now), stale_until = CASE
+    WHEN error_until > fresh_until THEN max(stale_until, :stale_until) ELSE min(stale_until, :now) END
+"""
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open the database; one that is damaged or of another version gives way to a new one."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(sqlite3.DatabaseError):
+        db = _connected(path)
+        if db.execute("PRAGMA user_version").fetchone() == (_VERSION,):
+            return db
+        db.close()
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    db = _connected(path)
+    db.executescript(_SCHEMA)
+    return db
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, check_same_thread=False)
+    try:
+        # NORMAL: a crash of the machine may lose the latest bindings, which are asked for again; it breaks nothing.
+        db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _where(selector: Selector) -> tuple[str, dict[str, Any]]:
+    """Return a selector as SQL. A tag matches nothing here: tags are of results."""
+    values: dict[str, Any] = {"value": selector.value, "tenant": selector.tenant}
+    match selector.scope:
+        case Scope.KEY:
+            where = "key = :value"
+        case Scope.SOURCE:
+            where = "url = :value"
+        case Scope.PREFIX:
+            # The second half is exact, the first lets the index find where to begin and end.
+            where = "url >= :value AND url < :value || char(0x10FFFF) AND substr(url, 1, length(:value)) = :value"
+        case Scope.TAG:
+            where = "0"
+        case Scope.ALL:
+            where = "1"
+    return (f"{where} AND tenant = :tenant" if selector.tenant else where), values

@@ -1,0 +1,138 @@
+"""Origins: which fetcher a URL goes to, how many fetches run at once, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from tintype.core.binding import Binding, binding_key
+from tintype.core.errors import SourceDenied, SourceError
+from tintype.core.limits import Limits
+from tintype.core.pipeline import SourceRef
+from tintype.kit.freshness import Rules, Said, judge
+from tintype.kit.slots import Slots
+from tintype.ports import Clock, Fetched, Fetcher, Forwarded, Telemetry
+from tintype.sources.spool import Body, Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A source as one caller asks for it."""
+
+    tenant: str
+    ref: SourceRef
+    forwarded: Forwarded
+
+    @property
+    def key(self) -> str:
+        return binding_key(self.tenant, self.ref.url, self.ref.buster, self.forwarded.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What a fetch brought: `body` and the file it is in, or None where the origin confirmed the known bytes."""
+
+    binding: Binding
+    body: Body | None = None
+    path: Path | None = None
+
+
+class Origins:
+    """Fetches. `temporary` gives paths for bodies on their way in."""
+
+    def __init__(
+        self,
+        fetchers: Mapping[str, Fetcher],
+        temporary: Callable[[], Path],
+        *,
+        limits: Limits,
+        rules: Rules,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self._fetchers, self._temporary = fetchers, temporary
+        self._limits, self._rules, self._clock, self._telemetry = limits, rules, clock, telemetry
+        self._slots = Slots(limits.fetches, limits.fetches_per_host)
+
+    async def fetch(self, want: Want, known: Binding | None, began: Callable[[], None] = lambda: None) -> Got:
+        """Fetch a source, conditionally if it is `known`; calls `began` once it has its slot.
+
+        Raises:
+            SourceError: as the fetcher says.
+        """
+        scheme, fetcher = self._fetcher(want.ref.url)
+        async with self._slots.take(_host(want.ref.url)):
+            began()
+            asked_at, started = self._clock.now(), self._clock.monotonic()
+            result = "failed"
+            try:
+                with Spool(self._temporary(), self._limits.source_bytes) as spool:
+                    deadline = started + self._limits.fetch_timeout_s
+                    fetched = await fetcher.fetch(want.ref.url, known, want.forwarded, spool, deadline)
+                    result = "unchanged" if fetched.unchanged else "fetched"
+                    return self._got(want, known, fetched, spool, asked_at)
+            except SourceError as error:
+                result = error.code.removeprefix("source_")
+                raise
+            finally:
+                self._telemetry.count("fetches", scheme=scheme, result=result)
+                self._telemetry.observe("fetch_seconds", self._clock.monotonic() - started, scheme=scheme)
+
+    def _fetcher(self, url: str) -> tuple[str, Fetcher]:
+        scheme = url.partition("://")[0].lower()
+        fetcher = self._fetchers.get(scheme)
+        if fetcher is None:
+            raise SourceDenied(f"{scheme[:20]!r} sources are off; on are {', '.join(sorted(self._fetchers))}")
+        return scheme, fetcher
+
+    def _got(self, want: Want, known: Binding | None, fetched: Fetched, spool: Spool, asked_at: float) -> Got:
+        binding = self._binding(want, known, fetched, spool, asked_at)
+        if fetched.unchanged:
+            return Got(binding)
+        self._telemetry.count("fetch_bytes", spool.size, scheme=want.ref.url.partition("://")[0].lower())
+        return Got(binding, spool.body(), spool.path)
+
+    def _binding(self, want: Want, known: Binding | None, fetched: Fetched, spool: Spool, asked_at: float) -> Binding:
+        # Counted from when it was asked for: what the answer took on its way is part of its age (RFC 9111, 4.2.3).
+        said = Said(
+            fetched.cache_control, fetched.expires, fetched.age_s, fetched.vary, fetched.set_cookie, fetched.versioned
+        )
+        fresh = judge(said, self._rules, asked_at)
+        bytes_ = (
+            known
+            if fetched.unchanged and known
+            else Binding(
+                tenant=want.tenant,
+                url=want.ref.url,
+                digest=spool.digest,
+                size=spool.size,
+                info=known.info if known and known.digest == spool.digest else None,
+            )
+        )
+        return replace(
+            bytes_,
+            buster=want.ref.buster,
+            forwarded=want.forwarded.digest,
+            etag=fetched.etag,
+            last_modified=fetched.last_modified,
+            cache_control=fetched.cache_control,
+            expires=fetched.expires,
+            content_type=fetched.content_type,
+            fetched_at=self._clock.now(),
+            fresh_until=fresh.fresh_until,
+            stale_until=fresh.stale_until,
+            error_until=fresh.error_until,
+            private=fresh.private or want.forwarded.private,
+        )
+
+
+def _host(url: str) -> str:
+    """Return whose slot a fetch takes."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2].lower() or url.partition("://")[0]
+    except ValueError:
+        return ""

@@ -1,0 +1,303 @@
+"""The `Sources` port: bindings and bytes, kept, shared between concurrent callers, and asked for again when stale."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from tintype.core.binding import Binding
+from tintype.core.entry import Scope, Selector
+from tintype.core.errors import (
+    DeadlinePassed,
+    SourceDenied,
+    SourceError,
+    SourceMissing,
+    SourceRefused,
+    SourceTooLarge,
+    TintypeError,
+)
+from tintype.core.info import ImageInfo
+from tintype.core.pipeline import SourceRef
+from tintype.core.values import fingerprint
+from tintype.kit.filestore import FileStore
+from tintype.kit.flights import Flights
+from tintype.kit.freshness import State, names_lifetime, state
+from tintype.kit.recent import Recent
+from tintype.ports import Clock, Forwarded, Telemetry
+from tintype.sources.bindings import Bindings
+from tintype.sources.origins import Got, Origins, Want
+from tintype.sources.purges import Purges
+from tintype.sources.spool import Body, SourceLease
+
+# Errors and private sources remembered; the oldest gives way.
+_REMEMBERED = 10_000
+# How long a source that was private is fetched for each caller alone, before it is tried together again. Seconds.
+_PERSONAL_S = 60.0
+# Bodies held open between a fetch and its use: each takes a descriptor, and disk once it is evicted.
+_HELD = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How long what is remembered: seconds. `held_s` is how long a caller may take from `bind` to `open`."""
+
+    stale_while_revalidate_s: float
+    missing_s: float
+    error_s: float
+    held_s: float
+    purges: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    tenant: str
+    url: str
+    error: SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    tenant: str
+    url: str
+    body: Body
+
+
+class SourceStore:
+    """See ports.Sources. What is private is fetched for its caller alone and held for a moment, never stored."""
+
+    def __init__(
+        self,
+        origins: Origins,
+        bindings: Bindings,
+        bodies: FileStore,
+        memory: Memory,
+        clock: Clock,
+        telemetry: Telemetry,
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._origins, self._bindings, self._bodies = origins, bindings, bodies
+        self._memory, self._clock, self._telemetry, self._close = memory, clock, telemetry, close
+        self._flights: Flights[Got] = Flights(clock.monotonic)
+        self._purges = Purges(memory.purges)
+        self._failures: Recent[_Failure] = Recent(_REMEMBERED)
+        self._personal: Recent[bool] = Recent(_REMEMBERED)
+        self._held: Recent[_Held] = Recent(_HELD)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def bind(
+        self, tenant: str, ref: SourceRef, forwarded: Forwarded, deadline: float, *, assume_fresh_s: float = 0.0
+    ) -> Binding:
+        """Return a binding; see the port."""
+        want = Want(tenant, ref, forwarded)
+        known = None if forwarded.private else await self._bindings.get(want.key)
+        if known is None:
+            return (await self._ask(want, None, deadline)).binding
+        match self._state(known, assume_fresh_s):
+            case State.FRESH:
+                return known
+            case State.STALE:
+                self._refresh(want, known)
+                return known
+        return await self._revalidated(want, known, deadline)
+
+    async def open(self, binding: Binding, ref: SourceRef, forwarded: Forwarded, deadline: float) -> SourceLease:
+        """Return the bytes of a binding; see the port."""
+        held = self._held.get(_body_key(binding), self._clock.monotonic())
+        if held is not None:
+            return SourceLease(binding, held.body.reopen())
+        if not binding.private:
+            stored = await self._bodies.open(_body_key(binding))
+            if stored is not None:
+                return SourceLease(binding, stored)
+        got = await self._ask(Want(binding.tenant, ref, forwarded), None, deadline)
+        assert got.body is not None  # nothing was known, so nothing was confirmed
+        return SourceLease(got.binding, got.body.reopen())
+
+    async def learn(self, binding: Binding, info: ImageInfo) -> Binding:
+        """Keep header facts with a binding; see the port."""
+        if not binding.private:
+            await self._bindings.learn(binding.key, binding.digest, info)
+        return replace(binding, info=info)
+
+    async def drop(self, selector: Selector, *, soft: bool) -> int:
+        """Forget bindings and bytes, or let them be stale; see the port. Fetches under way are not stored either."""
+        self._purges.add(selector)
+        self._forget(selector)
+        if soft:
+            return await self._bindings.soften(selector, self._clock.now(), self._memory.stale_while_revalidate_s)
+        dropped = await self._bindings.drop(selector)
+        if selector.scope in (Scope.SOURCE, Scope.PREFIX, Scope.ALL):
+            await self._bodies.drop(selector)
+        return dropped
+
+    async def close(self) -> None:
+        """End fetches, finish writing what was fetched, and close what was opened."""
+        await self._flights.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._held.sweep(float("inf"))
+        await self._close()
+        await self._bindings.close()
+        await self._bodies.close()
+
+    # Deciding
+
+    def _state(self, known: Binding, assume_fresh_s: float) -> State:
+        now = self._clock.now()
+        if now < known.fetched_at + assume_fresh_s and not names_lifetime(known.cache_control, known.expires):
+            return State.FRESH
+        return state(known.fresh_until, known.stale_until, now)
+
+    async def _revalidated(self, want: Want, known: Binding, deadline: float) -> Binding:
+        try:
+            return (await self._ask(want, known, deadline)).binding
+        except SourceError as error:
+            if not _forgivable(error) or self._clock.now() >= known.error_until:
+                raise
+            self._telemetry.event("source_stale_served", tenant=want.tenant, url=want.ref.url, error=error.code)
+            return known
+
+    # Asking
+
+    async def _ask(self, want: Want, known: Binding | None, deadline: float) -> Got:
+        if want.forwarded.private:
+            return await self._alone(want, deadline)
+        now = self._clock.monotonic()
+        failure = self._failures.get(want.key, now)
+        if failure is not None:
+            raise failure.error
+        if self._personal.get(want.key, now):
+            return await self._alone(want, deadline)
+        return await self._together(want, known, deadline)
+
+    async def _together(self, want: Want, known: Binding | None, deadline: float) -> Got:
+        key = self._flight(want, known)
+        mine = False
+
+        def start() -> Awaitable[Got]:
+            nonlocal mine
+            mine = True
+            return self._fetch(want, known, lambda: self._flights.began(key))
+
+        got = await self._flights.join(key, start, deadline)
+        if mine:
+            return got
+        self._telemetry.count("fetches_joined")
+        # What turned out to be one client's own is not for those who waited with it.
+        return await self._alone(want, deadline) if got.binding.private else got
+
+    async def _alone(self, want: Want, deadline: float) -> Got:
+        try:
+            async with asyncio.timeout(deadline - self._clock.monotonic()):
+                return await self._fetch(want, None, lambda: None)
+        except TimeoutError:
+            raise DeadlinePassed from None
+
+    def _refresh(self, want: Want, known: Binding) -> None:
+        """Ask in the background, for nobody in particular, unless that is under way or failed a moment ago."""
+        if self._flight(want, known) in self._flights or self._failures.get(want.key, self._clock.monotonic()):
+            return
+
+        async def ask() -> None:
+            with contextlib.suppress(TintypeError):
+                await self._ask(want, known, self._clock.monotonic() + self._memory.held_s)
+
+        self._background(ask())
+
+    def _flight(self, want: Want, known: Binding | None) -> str:
+        # Who asks after a purge shares nothing with those who asked before it.
+        return f"{self._purges.count} {'new' if known is None else 'known'} {want.key}"
+
+    async def _fetch(self, want: Want, known: Binding | None, began: Callable[[], None]) -> Got:
+        mark = self._purges.count
+        try:
+            got = await self._origins.fetch(want, known, began)
+        except SourceError as error:
+            self._remember(want, error)
+            raise
+        self._hold(got)
+        if got.binding.private:
+            await self._keep_out(want, got)
+        elif self._purged(got.binding, mark):
+            _discard(got.path)
+        else:
+            await self._keep(want, got, mark)
+        return got
+
+    # Keeping
+
+    async def _keep(self, want: Want, got: Got, mark: int) -> None:
+        self._personal.forget(want.key)
+        if got.path is not None:
+            self._background(self._store(got.binding, got.path, mark))
+        await self._bindings.put(got.binding)
+
+    async def _store(self, binding: Binding, path: Path, mark: int) -> None:
+        key = _body_key(binding)
+        if not await self._bodies.put(key, path, tenant=binding.tenant, source=binding.url):
+            _discard(path)
+        elif self._purged(binding, mark):
+            await self._bodies.drop(Selector(scope=Scope.KEY, value=key))
+
+    async def _keep_out(self, want: Want, got: Got) -> None:
+        _discard(got.path)
+        if not want.forwarded.private:
+            self._personal.put(want.key, True, self._clock.monotonic() + _PERSONAL_S)
+            await self._bindings.drop(Selector(scope=Scope.KEY, value=want.key))
+
+    def _purged(self, binding: Binding, mark: int) -> bool:
+        return self._purges.since(mark, binding.tenant, binding.key, binding.url)
+
+    def _hold(self, got: Got) -> None:
+        now = self._clock.monotonic()
+        self._held.sweep(now)
+        if got.body is not None:
+            held = _Held(got.binding.tenant, got.binding.url, got.body)
+            self._held.put(_body_key(got.binding), held, now + self._memory.held_s)
+
+    def _remember(self, want: Want, error: SourceError) -> None:
+        if want.forwarded.private:
+            return
+        lasts_s = self._memory.missing_s if _is_missing(error) else min(self._memory.error_s, 1.0)
+        failure = _Failure(want.tenant, want.ref.url, error)
+        self._failures.put(want.key, failure, self._clock.monotonic() + lasts_s)
+
+    def _forget(self, selector: Selector) -> None:
+        def named(what: _Failure | _Held) -> bool:
+            return selector.matches(what.tenant, "", what.url, ())
+
+        now = self._clock.monotonic()
+        self._failures.sweep(now, named)
+        self._held.sweep(now, named)
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _body_key(binding: Binding) -> str:
+    """Return the key of a body: a tenant's, and if it is private, of this one binding."""
+    owner = binding.key if binding.private else ""
+    return fingerprint(b"body", binding.tenant.encode(), binding.digest.encode(), owner.encode())
+
+
+def _discard(path: Path | None) -> None:
+    if path is not None:
+        path.unlink(missing_ok=True)
+
+
+def _is_missing(error: SourceError) -> bool:
+    return isinstance(error, SourceMissing) or (isinstance(error, SourceRefused) and error.origin_status == 410)
+
+
+def _forgivable(error: SourceError) -> bool:
+    """Tell whether stale bytes are better than an error: the origin is in trouble, and has not said no (RFC 5861)."""
+    if isinstance(error, SourceRefused):
+        return error.origin_status in (408, 429)
+    return not isinstance(error, SourceMissing | SourceDenied | SourceTooLarge)

@@ -1,0 +1,145 @@
+"""Bodies on their way from an origin: spooled to a file while they are hashed, then held open for those who asked."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from tintype.core.binding import Binding
+from tintype.core.errors import SourceFailed, SourceTooLarge
+from tintype.core.foreign import foreign_name
+from tintype.core.sniff import HEAD_BYTES, sniff
+
+
+class Spool:
+    """A sink on a new file, made with the first byte: what is unchanged needs none."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        self.path, self.size = path, 0
+        self._most = most
+        self._hash = hashlib.sha256()
+        self._fd = -1
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def write(self, chunk: bytes, /) -> None:
+        """Take a piece of the body, from any thread.
+
+        Raises:
+            SourceTooLarge: it is one too many.
+            SourceFailed: the disk is full, or nobody waits for this body any more.
+        """
+        self.size += len(chunk)
+        if self.size > self._most:
+            raise SourceTooLarge(f"The source has more than the {self._most} bytes that are allowed")
+        self._hash.update(chunk)
+        # A reader's thread may outlive the fetch; the lock keeps it from writing to a number that means another file.
+        with self._lock:
+            try:
+                _write_all(self._file(), chunk)
+            except OSError as error:
+                raise SourceFailed(f"The source could not be written to disk: {error.strerror}") from None
+
+    def body(self) -> Body:
+        """Return the body, which from now on needs neither the spool nor the file's name."""
+        with self._lock:
+            return Body(os.dup(self._file()), self.size)
+
+    def close(self) -> None:
+        """End writing; the file stays."""
+        with self._lock:
+            self._closed = True
+            fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _file(self) -> int:
+        if self._closed:
+            raise SourceFailed("The fetch has ended")
+        if self._fd < 0:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        return self._fd
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if kind is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self.path.unlink()
+
+
+class OpenFile(Protocol):
+    """A file someone opened for us."""
+
+    def fd(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class Body:
+    """An open file without a need for a name. Closed when nobody refers to it any more."""
+
+    __slots__ = ("_fd", "size")
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._fd, self.size = fd, size
+
+    def fd(self) -> int:
+        return self._fd
+
+    def reopen(self) -> Body:
+        """Return the same bytes, read-only, with an offset of their own."""
+        try:
+            fd = os.open(f"/proc/self/fd/{self._fd}", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:  # no /proc: the offset is shared then
+            fd = os.dup(self._fd)
+        return Body(fd, self.size)
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class SourceLease:
+    """Source bytes for as long as they are needed; what happens to the store meanwhile does not matter."""
+
+    def __init__(self, binding: Binding, file: OpenFile) -> None:
+        self.binding = binding
+        self._file = file
+        head = os.pread(file.fd(), HEAD_BYTES, 0)
+        self.format = sniff(head)
+        self.foreign = "" if self.format else foreign_name(head)
+
+    def fd(self) -> int:
+        return self._file.fd()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _write_all(fd: int, chunk: bytes) -> None:
+    left = memoryview(chunk)
+    while left:
+        left = left[os.write(fd, left) :]
