@@ -1,0 +1,169 @@
+"""Which workers live: enough of them, fresh ones ready before they are needed, spent ones sent home."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tintype.core.errors import EngineFailed
+from tintype.core.messages import Ready
+from tintype.engine.exits import read_exit
+from tintype.engine.starts import Starts
+from tintype.engine.task import Task
+from tintype.engine.turnover import Turnover
+from tintype.engine.worker import Phase, Worker
+from tintype.ports import Clock, Telemetry
+
+
+class Crew:
+    """The workers of a pool: at most `size` of them busy. `changed` is called when one may have become free."""
+
+    def __init__(
+        self,
+        size: int,
+        turnover: Turnover,
+        telemetry: Telemetry,
+        clock: Clock,
+        changed: Callable[[], None],
+        lost: Callable[[Worker, Task], None],
+    ) -> None:
+        self.size, self._turnover, self._telemetry, self._clock = size, turnover, telemetry, clock
+        self._changed, self._lost = changed, lost
+        self._workers: list[Worker] = []
+        self._starts: Starts | None = None
+        self._pause: asyncio.TimerHandle | None = None
+        self._began: dict[Worker, float] = {}
+        self.first: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        self.empty = asyncio.Event()
+        self._rest = asyncio.Event()
+
+    @property
+    def busy(self) -> int:
+        return sum(worker.phase is Phase.BUSY for worker in self._workers)
+
+    def open(self, starts: Starts) -> None:
+        self._starts = starts
+        self.tend()
+
+    def pick(self, tenant: str) -> Worker | None:
+        """Return an idle worker that may serve a tenant, the one that served it last if there is one."""
+        if self.busy >= self.size:
+            return None
+        fit = [w for w in self._idle() if self._turnover.may_serve(w.service, tenant)]
+        return max(fit, key=lambda w: (w.service.tenant == tenant, not self._turnover.spent(w.service)), default=None)
+
+    async def at_rest(self) -> None:
+        """Wait until no worker is busy."""
+        while self.busy:
+            self._rest.clear()
+            await self._rest.wait()
+
+    def tend(self) -> None:
+        """Start and end workers until the crew is as it should be. Called after every change."""
+        if self._starts is None or self._starts.closed or self._pause is not None:
+            return
+        if self._turnover.forks:
+            self._keep_stock()
+        else:
+            self._relieve()
+
+    def close(self) -> None:
+        """End every worker that is idle now; the pool has waited for the busy ones, and those still busy are killed."""
+        if self._starts is not None:
+            self._starts.close()
+        for worker in list(self._workers):
+            if worker.phase is Phase.BUSY:
+                worker.kill()
+            worker.end()
+        self._note_empty()
+
+    def _relieve(self) -> None:
+        """Keep `size` workers that are not spent; a spent one serves on until its successor is ready."""
+        fresh = [w for w in self._workers if w.live and not self._turnover.spent(w.service)]
+        for _ in range(self.size - len(fresh)):
+            if not self._start():
+                return
+        ready = sum(w.phase in (Phase.IDLE, Phase.BUSY) for w in self._workers)
+        spent = [w for w in self._idle() if self._turnover.spent(w.service)]
+        for worker in spent[: max(0, ready - self.size)]:
+            worker.end()
+
+    def _keep_stock(self) -> None:
+        """Keep `size` workers that nobody has used; at most twice as many live at all."""
+        for worker in self._idle():
+            if self._turnover.spent(worker.service):
+                worker.end()
+        while sum(w.live and w.service.fresh for w in self._workers) < self.size:
+            if not self._make_room() or not self._start():
+                return
+
+    def _make_room(self) -> bool:
+        if sum(w.live for w in self._workers) < 2 * self.size:
+            return True
+        used = [w for w in self._idle() if not w.service.fresh]
+        if used:
+            used[0].end()
+        return bool(used)
+
+    def _idle(self) -> list[Worker]:
+        return [w for w in self._workers if w.phase is Phase.IDLE]
+
+    def _start(self) -> bool:
+        assert self._starts is not None
+        worker = self._starts.start(self._worker_changed, self._lost)
+        if worker is None:
+            self._after_failure()
+            return False
+        self._began[worker] = self._clock.monotonic()
+        self._workers.append(worker)
+        return True
+
+    def _worker_changed(self, worker: Worker) -> None:
+        if worker.phase is Phase.GONE:
+            self._gone(worker)
+        elif worker.phase is Phase.IDLE and worker in self._began:
+            self._started(worker)
+        self._rest.set()
+        self.tend()
+        ready = sum(w.phase in (Phase.IDLE, Phase.BUSY) for w in self._workers)
+        self._telemetry.gauge("engine_workers", ready)
+        self._changed()
+
+    def _started(self, worker: Worker) -> None:
+        assert self._starts is not None
+        assert worker.ready is not None
+        self._starts.succeeded()
+        took = self._clock.monotonic() - self._began.pop(worker)
+        self._telemetry.event("engine.worker_started", pid=worker.process.pid, took_s=round(took, 3))
+        if not self.first.done():
+            self.first.set_result(worker.ready)
+
+    def _gone(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        if self._began.pop(worker, None) is not None and worker.failure:
+            assert self._starts is not None
+            self._starts.failed(worker.failure)
+            self._after_failure()
+        code = worker.code or 0
+        cause = "overdue" if worker.overdue else "ended" if code == 0 else read_exit(code).cause
+        self._telemetry.event("engine.worker_ended", pid=worker.process.pid, cause=cause, images=worker.service.images)
+        self._note_empty()
+
+    def _after_failure(self) -> None:
+        """Pause after a failed start, longer each time; say so."""
+        assert self._starts is not None
+        pause = self._starts.pause_s
+        if pause == 0.0 or self._pause is not None or self._starts.closed:
+            return
+        self._telemetry.event("engine.start_failed", reason=self._starts.failure[-2000:], retry_s=pause)
+        if not self.first.done():
+            self.first.set_exception(EngineFailed(f"no worker starts: {self._starts.failure}"))
+        self._pause = asyncio.get_running_loop().call_later(pause, self._resume)
+
+    def _resume(self) -> None:
+        self._pause = None
+        self.tend()
+
+    def _note_empty(self) -> None:
+        if not self._workers:
+            self.empty.set()

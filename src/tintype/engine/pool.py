@@ -1,0 +1,292 @@
+"""The engine pool: a bounded queue in front of a crew of workers, and the ledger of images that crash them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any
+
+from msgspec.structs import replace
+
+from tintype.core.errors import BrokenImage, DeadlinePassed, Draining, EngineFailed, Misconfigured, Poisoned, QueueFull
+from tintype.core.formats import Format
+from tintype.core.info import ImageInfo
+from tintype.core.limits import Limits
+from tintype.core.messages import (
+    MAX_INPUTS,
+    MAX_PLANS,
+    Check,
+    Done,
+    Input,
+    Job,
+    Probe,
+    Ready,
+    Setup,
+    ToWorker,
+)
+from tintype.core.plan import Plan, plan_key
+from tintype.engine.channel import encode
+from tintype.engine.crew import Crew
+from tintype.engine.exits import read_exit
+from tintype.engine.poison import PoisonLedger
+from tintype.engine.process import COMMAND
+from tintype.engine.results import read_done, read_info, read_proofs
+from tintype.engine.settings import EngineSettings, SecuritySettings
+from tintype.engine.starts import Starts
+from tintype.engine.task import Task
+from tintype.engine.turnover import Turnover
+from tintype.engine.worker import GRACE_S, Worker
+from tintype.ports import Clock, Finished, Telemetry
+
+# Starting up, every codec proves that it is locked down; on a loaded machine too.
+_CHECK_S = 60.0
+_LONGEST_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What a real worker says of its sandbox, and what it has just proved of its codecs."""
+
+    layers: tuple[str, ...]
+    missing: tuple[str, ...]
+    proofs: tuple[str, ...]
+
+
+class Pool:
+    """Port Engine. Requests wait in order of arrival; nothing is tried twice; no thread per request."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        security: SecuritySettings,
+        limits: Limits,
+        telemetry: Telemetry,
+        clock: Clock,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        self._settings, self._security, self._limits = settings, security, limits
+        self._telemetry, self._clock = telemetry, clock
+        self._command = tuple(command or COMMAND)
+        self._ledger = PoisonLedger(settings.poison_crashes, settings.poison_s)
+        self._queue: deque[Task] = deque()
+        self._ids = count(1)
+        self._crew: Crew | None = None
+        self._draining = False
+
+    async def start(self) -> None:
+        """Start the workers; returns when one is ready and has proved what it must. The others follow.
+
+        Raises:
+            EngineFailed: no worker starts; the message has its own words.
+            Misconfigured: the sandbox lacks a layer and `security.require_sandbox` is set.
+        """
+        size = self._settings.workers or os.cpu_count() or 1
+        turnover = Turnover.of(self._settings.isolation, self._limits)
+        setup = Setup(
+            parent=os.getpid(),
+            memory_bytes=self._limits.worker_memory_bytes,
+            cpu_s=self._limits.worker_cpu_s,
+            result_bytes=self._limits.result_bytes,
+        )
+        crew = self._crew = Crew(size, turnover, self._telemetry, self._clock, self._dispatch, self._lost)
+        try:
+            crew.open(Starts(self._command, setup, forks=turnover.forks, changed=crew.tend))
+            self._judge(await asyncio.shield(crew.first))
+            await self.check()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def check(self) -> Checkup:
+        """Have a worker prove once more that what must not decode does not."""
+        number = next(self._ids)
+        deadline = self._clock.monotonic() + _CHECK_S
+        proofs = await self._perform(self._task(number, Check(id=number), (), "", deadline, read_proofs))
+        ready = await self._started().first
+        return Checkup(ready.layers, ready.missing, proofs)
+
+    async def probe(
+        self, source: int, size: int, format: Format, *, tenant: str, digest: str, source_pixels: int, deadline: float
+    ) -> ImageInfo:
+        """See port Engine."""
+        number = next(self._ids)
+        message = Probe(id=number, input=Input(format=format, size=size), source_pixels=source_pixels)
+        task = self._task(number, message, (source,), tenant, deadline, read_info)
+        task.suspect = lambda: (tenant, digest, "probe")
+        info: ImageInfo = await self._perform(task)
+        return info
+
+    async def run(
+        self,
+        inputs: Sequence[tuple[int, int, Format]],
+        plans: Sequence[Plan],
+        *,
+        tenant: str,
+        digest: str,
+        deadline: float,
+    ) -> Finished:
+        """See port Engine."""
+        _check_counts(len(inputs), len(plans))
+        most = self._limits.result_bytes
+        number = next(self._ids)
+        job = Job(
+            id=number,
+            inputs=tuple(Input(format=kind, size=size) for _, size, kind in inputs),
+            plans=tuple(_unnamed(plan) for plan in plans),
+            max_result_bytes=most,
+        )
+        read = partial(read_done, plans=len(plans), most=most)
+        task = self._task(number, job, tuple(fd for fd, _, _ in inputs), tenant, deadline, read)
+        task.images = 1
+        task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
+        done, bodies = await self._perform(task)
+        for phase, ms in (("decode", done.decode_ms), ("steps", done.steps_ms), ("encode", done.encode_ms)):
+            self._telemetry.count("engine_cpu_seconds", ms / 1000, phase=phase)
+        return Finished(done=done, bodies=bodies, queued_s=(task.started_at or task.queued_at) - task.queued_at)
+
+    async def close(self) -> None:
+        """See port Engine. Running work is bounded by its deadlines; this waits no longer than a request may take."""
+        self._draining = True
+        while self._queue:
+            self._queue.popleft().fail(Draining())
+        crew = self._crew
+        if crew is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(crew.at_rest(), self._limits.request_timeout_s + GRACE_S)
+        crew.close()
+        await crew.empty.wait()
+
+    def _started(self) -> Crew:
+        if self._crew is None:
+            raise EngineFailed("the engine is not started")
+        return self._crew
+
+    def _task(
+        self, number: int, message: ToWorker, fds: Sequence[int], tenant: str, deadline: float, read: Callable[..., Any]
+    ) -> Task:
+        for fd in fds:
+            _check_sealed(fd)
+        return Task(id=number, packet=encode(message), fds=fds, tenant=tenant, deadline=deadline, read=read)
+
+    async def _perform(self, task: Task) -> Any:
+        """Queue a task and wait for its answer, no longer than its deadline."""
+        now = self._clock.monotonic()
+        self._admit(task, now)
+        task.queued_at = now
+        self._queue.append(task)
+        self._dispatch()
+        result = "failed"
+        try:
+            async with asyncio.timeout(min(task.deadline - now, _LONGEST_S)):
+                answer = await task.future
+            result = "done"
+        except TimeoutError:
+            result = "deadline"
+            raise DeadlinePassed from None
+        finally:
+            self._leave(task)
+            self._measure(task, "crashed" if task.crashed else result)
+        return answer
+
+    def _admit(self, task: Task, now: float) -> None:
+        self._started()
+        if self._draining:
+            raise Draining
+        if task.deadline <= now:
+            raise DeadlinePassed
+        if self._ledger and task.suspect is not None:
+            wait_s = self._ledger.refused_s(task.suspect(), now)
+            if wait_s > 0:
+                self._telemetry.count("poison")
+                raise Poisoned(f"rendering this source crashed repeatedly; refused for {wait_s:.0f} s more")
+        if len(self._queue) >= self._limits.render_queue:
+            raise QueueFull(f"{len(self._queue)} renders wait (limits.render_queue); try again shortly")
+
+    def _leave(self, task: Task) -> None:
+        """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
+        if task.started_at is None and task in self._queue:
+            self._queue.remove(task)
+        self._telemetry.gauge("engine_queue", len(self._queue))
+
+    def _dispatch(self) -> None:
+        """Give waiting tasks to idle workers, in order of arrival."""
+        crew = self._started()
+        while self._queue:
+            worker = crew.pick(self._queue[0].tenant)
+            if worker is None:
+                break
+            self._give(worker, self._queue.popleft())
+
+    def _give(self, worker: Worker, task: Task) -> None:
+        try:
+            worker.give(task, self._clock.monotonic())
+        except (BrokenPipeError, ConnectionResetError, BlockingIOError):
+            worker.retire()  # it died a moment ago, of nothing of ours; the task goes to the next
+            self._queue.appendleft(task)
+        except OSError as error:
+            task.fail(EngineFailed(f"an input could not be handed over: {error}"))
+
+    def _lost(self, worker: Worker, task: Task) -> None:
+        """Settle a task whose worker died."""
+        if worker.overdue:
+            task.fail(DeadlinePassed())
+            return
+        end = read_exit(worker.code or 0)
+        if not end.guilty or task.suspect is None:
+            task.fail(EngineFailed(f"a worker ended: {end.cause}"))
+            return
+        task.crashed = True
+        crashes = self._ledger.crashed(task.suspect(), self._clock.monotonic())
+        self._telemetry.count("engine_crashes", reason=end.cause)
+        self._telemetry.event("engine.image_crashed", tenant=task.tenant, cause=end.cause, crashes=crashes)
+        task.fail(BrokenImage(f"the source ended its worker: {end.cause}"))
+
+    def _judge(self, ready: Ready) -> None:
+        """Say which layers hold; refuse to go on without all of them if the operator wants that."""
+        self._telemetry.event("engine.sandbox", layers=ready.layers, missing=ready.missing)
+        if not ready.missing:
+            return
+        self._telemetry.event("engine.sandbox_incomplete", level="warning", missing=ready.missing)
+        if self._security.require_sandbox:
+            lacking = "; ".join(ready.missing)
+            raise Misconfigured(f"security.require_sandbox is set, and the sandbox lacks {lacking}")
+
+    def _measure(self, task: Task, result: str) -> None:
+        self._telemetry.count("engine_jobs", result=result)
+        if task.started_at is not None:
+            self._telemetry.observe("queue_seconds", task.started_at - task.queued_at)
+            kind = "run" if task.images else "probe"
+            self._telemetry.observe("engine_seconds", self._clock.monotonic() - task.started_at, kind=kind)
+
+
+def _check_counts(inputs: int, plans: int) -> None:
+    if not (1 <= inputs <= MAX_INPUTS and 1 <= plans <= MAX_PLANS):
+        raise EngineFailed(f"{inputs} inputs and {plans} plans; 1 to {MAX_INPUTS} and 1 to {MAX_PLANS} are taken")
+
+
+def _check_sealed(fd: int) -> None:
+    """Refuse a descriptor through which a worker could write, such as a memfd that was not sealed."""
+    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        return
+    try:
+        sealed = fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE
+    except OSError:
+        sealed = 0
+    if not sealed:
+        raise EngineFailed(f"descriptor {fd} is writable: open it read-only, or seal it")
+
+
+def _unnamed(plan: Plan) -> Plan:
+    """Leave the source's URL, which may carry a credential, out of what a worker gets."""
+    if plan.rest is None:
+        return plan
+    source = replace(plan.rest.pipeline.source, url="", buster="")
+    return replace(plan, rest=replace(plan.rest, pipeline=replace(plan.rest.pipeline, source=source)))

@@ -1,0 +1,63 @@
+"""Answers out of what a worker sent, without trusting it: typed, bounded, and descriptors read, never mapped."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+
+from tintype.core.errors import EngineFailed, ImageError, TintypeError, kinds
+from tintype.core.info import ImageInfo
+from tintype.core.messages import Checked, Done, Failed, FromWorker, Probed, Result
+
+
+def read_info(reply: FromWorker, _: Sequence[int]) -> ImageInfo:
+    if isinstance(reply, Probed):
+        return reply.info
+    raise _refusal(reply)
+
+
+def read_proofs(reply: FromWorker, _: Sequence[int]) -> tuple[str, ...]:
+    if isinstance(reply, Checked):
+        return reply.proofs
+    raise _refusal(reply)
+
+
+def read_done(reply: FromWorker, fds: Sequence[int], plans: int, most: int) -> tuple[Done, tuple[bytes, ...]]:
+    if isinstance(reply, Done):
+        return reply, read_results(reply.results, fds, plans, most)
+    raise _refusal(reply)
+
+
+def _refusal(reply: FromWorker) -> TintypeError:
+    """A worker may say of an image whatever it likes, and of nothing else."""
+    if isinstance(reply, Failed):
+        kind = kinds().get(reply.code, EngineFailed)
+        return kind(reply.message) if issubclass(kind, ImageError) else EngineFailed(reply.message)
+    return EngineFailed(f"a worker answered with {type(reply).__name__}")
+
+
+def read_results(results: Sequence[Result], fds: Sequence[int], plans: int, most: int) -> tuple[bytes, ...]:
+    """Read one body for each plan.
+
+    Raises:
+        EngineFailed: number, kind or size is not what was announced, or more than `most` bytes.
+    """
+    if not len(results) == len(fds) == plans:
+        raise EngineFailed(f"{plans} plans, {len(results)} results and {len(fds)} descriptors")
+    return tuple(_read(fd, result.size, most) for result, fd in zip(results, fds, strict=True))
+
+
+def _read(fd: int, size: int, most: int) -> bytes:
+    facts = os.fstat(fd)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size != size or not 0 < size <= most:
+        raise EngineFailed(f"a result of {facts.st_size} bytes, announced as {size}; {most} are allowed")
+    body = os.pread(fd, size, 0)
+    if len(body) != size:
+        raise EngineFailed(f"a result that ended after {len(body)} of {size} bytes")
+    return body
+
+
+def close_all(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)

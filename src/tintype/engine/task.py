@@ -1,0 +1,45 @@
+"""One request to the engine: its packet and descriptors, until when, and who waits for the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tintype.core.errors import TintypeError
+from tintype.core.messages import FromWorker
+from tintype.engine.poison import Suspect
+from tintype.engine.results import close_all
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A request. The caller keeps the descriptors open while it waits; a worker gets copies."""
+
+    id: int
+    packet: bytes
+    fds: Sequence[int]
+    tenant: str
+    deadline: float  # of Clock.monotonic
+    read: Callable[[FromWorker, Sequence[int]], Any]  # the answer out of a reply; raises TintypeError
+    suspect: Callable[[], Suspect] | None = None  # whom to count a crash against; a function, as a key costs time
+    images: int = 0  # how much of a worker's life it counts for: a probe for nothing
+    future: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    queued_at: float = 0.0
+    started_at: float | None = None
+    crashed: bool = False
+
+    def answer(self, reply: FromWorker, fds: Sequence[int]) -> None:
+        """Settle with a worker's reply. Whoever waited may have gone; the descriptors are closed in any case."""
+        try:
+            if not self.future.done():
+                self.future.set_result(self.read(reply, fds))
+        except TintypeError as error:
+            self.fail(error)
+        finally:
+            close_all(fds)
+
+    def fail(self, error: TintypeError) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)

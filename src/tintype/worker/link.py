@@ -1,0 +1,47 @@
+"""The worker's end of its socket: one msgpack message a packet, descriptors beside it. Blocking."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+import msgspec
+
+from tintype.core.messages import MAX_INPUTS, MAX_PACKET_BYTES, Check, Fork, Job, Probe, Setup
+from tintype.core.values import Value
+
+_DECODER = msgspec.msgpack.Decoder(Setup | Probe | Job | Check | Fork)
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+class Link:
+    """A socket that carries messages."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_PACKET_BYTES)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def receive(self) -> tuple[Setup | Probe | Job | Check | Fork, list[int]] | None:
+        """Wait for a message; None when the other side has closed, which ends the worker."""
+        packet, fds, _, _ = socket.recv_fds(self._sock, MAX_PACKET_BYTES, MAX_INPUTS, socket.MSG_CMSG_CLOEXEC)
+        return (_DECODER.decode(packet), fds) if packet else None
+
+    def send(self, message: Value, fds: Sequence[int] = ()) -> None:
+        socket.send_fds(self._sock, [_ENCODER.encode(message)], fds)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def link_of(fd: int) -> Link:
+    """Take over a descriptor that is a socket."""
+    return Link(socket.socket(fileno=fd))
+
+
+def close_all(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)

@@ -1,0 +1,231 @@
+"""The life of a worker: set up, import, confine, warm, then one request at a time until the socket closes.
+
+The handler is an argument: the codecs in production (`handler.py`), anything at all in a test.
+"""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from tintype.core.errors import BrokenImage, ImageTooLarge, TintypeError
+from tintype.core.formats import Format
+from tintype.core.info import ImageInfo
+from tintype.core.messages import (
+    Check,
+    Checked,
+    Done,
+    Failed,
+    Fork,
+    FromWorker,
+    Input,
+    Job,
+    Probe,
+    Probed,
+    Ready,
+    Result,
+    Setup,
+)
+from tintype.core.plan import Plan
+from tintype.worker import sandbox
+from tintype.worker.link import Link, close_all, link_of
+
+Buffer: TypeAlias = mmap.mmap
+
+
+class Rendered(Protocol):
+    """What the loop needs of one result."""
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def format(self) -> Format: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def frames(self) -> int: ...
+    @property
+    def decode_ms(self) -> float: ...
+    @property
+    def steps_ms(self) -> float: ...
+    @property
+    def encode_ms(self) -> float: ...
+
+
+class Handler(Protocol):
+    """What a worker can do. Raises errors of core; anything else counts as a broken image."""
+
+    def warm(self) -> None:
+        """Touch every codec once; called in the sandbox, and never in a zygote, as it may start threads."""
+
+    def probe(self, format: Format, source: Buffer, source_pixels: int) -> ImageInfo: ...
+    def run(self, plans: Sequence[Plan], inputs: Sequence[tuple[Format, Buffer]]) -> Sequence[Rendered]: ...
+    def check(self) -> Sequence[str]:
+        """Prove that what must not decode does not, a sentence each; raises if it does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that a worker holds while it works."""
+
+    link: Link
+    handler: Handler
+    setup: Setup
+    statm: int  # /proc/self/statm, opened before the sandbox closed; -1: not our own
+
+
+def main(make_handler: Callable[[], Handler]) -> None:
+    """Run a worker, or a zygote that forks workers, on descriptor 0. Returns when the socket closes."""
+    sandbox.ignore_terminal()
+    link = link_of(os.dup(0))
+    first = link.receive()
+    if first is None or not isinstance(first[0], Setup):
+        return
+    try:
+        _begin(link, first[0], make_handler)
+    except Exception:  # noqa: BLE001 - whatever it is, the operator reads it in the pool's log
+        link.send(Failed(id=0, code="engine_failed", message=traceback.format_exc()[-2000:]))
+        raise SystemExit(1) from None
+
+
+def _begin(link: Link, setup: Setup, make_handler: Callable[[], Handler]) -> None:
+    sandbox.die_with(setup.parent)
+    handler = make_handler()
+    if setup.zygote:
+        from tintype.worker import zygote  # noqa: PLC0415 - only here, and it imports this module
+
+        zygote.serve(link, handler, setup)
+    else:
+        _work(link, handler, setup)
+
+
+def _work(link: Link, handler: Handler, setup: Setup) -> None:
+    """Confine this process, warm up, serve. Confined before warm-up, as Landlock binds only threads yet to start."""
+    statm = sandbox.open_statm()
+    confined = sandbox.confine(sandbox.Role.WORKER, setup, keep=(link.fileno(), statm))
+    handler.warm()
+    sandbox.bound_memory(sandbox.address_space(statm), setup.memory_bytes)
+    serve(Desk(link=link, handler=handler, setup=setup, statm=statm), confined)
+
+
+def serve(desk: Desk, confined: sandbox.Confined) -> None:
+    """Say Ready and answer requests until the socket closes."""
+    desk.link.send(Ready(pid=os.getpid(), layers=confined.layers, missing=confined.missing))
+    while (request := desk.link.receive()) is not None:
+        message, fds = request
+        if isinstance(message, (Setup, Fork)):
+            raise SystemExit(f"a worker takes no {type(message).__name__}")
+        sandbox.bound_cpu(desk.setup.cpu_s)
+        reply, results = _answer(desk, message, fds)
+        desk.link.send(reply, results)
+        close_all(results)
+
+
+def _answer(desk: Desk, message: Probe | Job | Check, fds: list[int]) -> tuple[FromWorker, list[int]]:
+    try:
+        match message:
+            case Probe():
+                return _probe(desk, message, fds), []
+            case Job():
+                return _run(desk, message, fds)
+            case Check():
+                return Checked(id=message.id, proofs=tuple(desk.handler.check())), []
+    except TintypeError as error:
+        return Failed(id=message.id, code=error.code, message=str(error)[:500]), []
+    except MemoryError:
+        gc.collect()
+        text = "needs more memory than limits.worker_memory_bytes allows"
+        return Failed(id=message.id, code=ImageTooLarge.code, message=text), []
+    except Exception as error:  # noqa: BLE001 - a codec's own error that nobody translated: the image's fault, as far as known
+        text = f"unexpected {type(error).__name__}: {error}"
+        return Failed(id=message.id, code=BrokenImage.code, message=text[:500]), []
+
+
+def _probe(desk: Desk, message: Probe, fds: list[int]) -> Probed:
+    with _mapped((message.input,), fds) as buffers:
+        info = desk.handler.probe(message.input.format, buffers[0], message.source_pixels)
+    return Probed(id=message.id, info=info)
+
+
+def _run(desk: Desk, job: Job, fds: list[int]) -> tuple[Done, list[int]]:
+    started = time.process_time()
+    with _mapped(job.inputs, fds) as buffers:
+        formats = [one.format for one in job.inputs]
+        rendered = desk.handler.run(job.plans, list(zip(formats, buffers, strict=True)))
+        results = _write_all(rendered, job.max_result_bytes)
+    done = Done(
+        id=job.id,
+        results=tuple(_facts(one) for one in rendered),
+        cpu_ms=(time.process_time() - started) * 1000,
+        decode_ms=sum(one.decode_ms for one in rendered),
+        steps_ms=sum(one.steps_ms for one in rendered),
+        encode_ms=sum(one.encode_ms for one in rendered),
+        rss_bytes=_rss(desk.statm),
+    )
+    return done, results
+
+
+def _facts(one: Rendered) -> Result:
+    return Result(format=one.format, width=one.width, height=one.height, frames=one.frames, size=len(one.body))
+
+
+@contextmanager
+def _mapped(inputs: Sequence[Input], fds: list[int]) -> Iterator[list[Buffer]]:
+    """Map the inputs read-only and close their descriptors; the maps go when the last codec lets go of them."""
+    buffers: list[Buffer] = []
+    try:
+        for one, fd in zip(inputs, fds, strict=True):
+            buffers.append(_map(fd, one.size))
+    finally:
+        close_all(fds)
+    try:
+        yield buffers
+    finally:
+        buffers.clear()
+
+
+def _map(fd: int, size: int) -> Buffer:
+    if size <= 0 or os.fstat(fd).st_size < size:
+        raise BrokenImage("the source is empty or shorter than announced")
+    return mmap.mmap(fd, size, prot=mmap.PROT_READ)
+
+
+def _write_all(rendered: Sequence[Rendered], most: int) -> list[int]:
+    """Write each body to a descriptor of its own; all or none."""
+    fds: list[int] = []
+    try:
+        for one in rendered:
+            fds.append(_write(one.body, most))  # noqa: PERF401 - those written must be known when one fails
+    except BaseException:
+        close_all(fds)
+        raise
+    return fds
+
+
+def _write(body: bytes, most: int) -> int:
+    if len(body) > most:
+        raise ImageTooLarge(f"the result has {len(body)} bytes, limits.result_bytes allows {most}")
+    fd = sandbox.anonymous_file("result")
+    view = memoryview(body)
+    while view:
+        view = view[os.write(fd, view) :]
+    return fd
+
+
+def _rss(statm: int) -> int:
+    if statm < 0:  # the peak instead, which Linux counts in KiB and macOS in bytes
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return int(os.pread(statm, 200, 0).split()[1]) * mmap.PAGESIZE

@@ -1,0 +1,113 @@
+"""A worker whose handler does what its input says: sleeps, crashes, breaks rules. A real, confined process.
+
+Run as `python -m tests.engine.bad_worker`. The input's text is a verb and an argument, such as `echo hello`, `sleep 0.2`, or
+`try read_file /etc/passwd` for one of tests/worker/attempts.py.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from tests.worker.attempts import ATTEMPTS
+from tintype.core.errors import ImageTooLarge
+from tintype.core.formats import Format
+from tintype.core.info import ImageInfo
+from tintype.core.messages import Done, Probed
+from tintype.core.plan import Plan
+from tintype.worker import loop
+
+
+@dataclass
+class Text:
+    """A result that is a text."""
+
+    body: bytes
+    format: Format = Format.PNG
+    width: int = 1
+    height: int = 1
+    frames: int = 1
+    decode_ms: float = 1.0
+    steps_ms: float = 0.0
+    encode_ms: float = 1.0
+
+
+class Bad:
+    """The handler."""
+
+    def warm(self) -> None:
+        ballast.append(bytearray(1_000_000))
+
+    def probe(self, format: Format, source: loop.Buffer, source_pixels: int) -> ImageInfo:
+        text = act(source[:].decode())
+        return ImageInfo(format=format, width=len(text), height=source_pixels)
+
+    def run(self, plans: Sequence[Plan], inputs: Sequence[tuple[Format, loop.Buffer]]) -> Sequence[Text]:
+        said = [act(source[:].decode()) for _, source in inputs]
+        return [Text(" ".join(said).encode()) for _ in plans]
+
+    def check(self) -> Sequence[str]:
+        return ("nothing decodes", f"worker {os.getpid()}")
+
+
+ballast: list[bytearray] = []
+
+
+def act(text: str) -> str:
+    verb, _, argument = text.partition(" ")
+    match verb:
+        case "echo":
+            return argument
+        case "sleep":
+            time.sleep(float(argument))
+            return "slept"
+        case "pid":
+            return str(os.getpid())
+        case "big":
+            return "x" * int(argument)
+        case "keep":
+            ballast.append(bytearray(os.urandom(1024) * (int(argument) // 1024)))
+            return str(os.getpid())
+        case "refuse":
+            raise ImageTooLarge(argument)
+        case "raise":
+            raise ValueError(argument)
+        case "exit":
+            os._exit(int(argument))
+        case "babble":
+            return babble(int(argument))
+        case "try":
+            name, _, rest = argument.partition(" ")
+            return attempt(name, rest)
+    raise ValueError(text)
+
+
+def attempt(name: str, argument: str) -> str:
+    try:
+        return f"done {ATTEMPTS[name](argument)}"
+    except (OSError, MemoryError, ValueError) as error:
+        return f"refused {type(error).__name__}"
+
+
+def babble(number: int) -> str:
+    """Answer requests that nobody has made yet, so that the next one would get our answer."""
+    info = ImageInfo(format=Format.PNG, width=666, height=666)
+    for fd in range(3, 64):
+        try:
+            sock = socket.socket(fileno=fd)
+        except OSError:
+            continue
+        for id in range(number, number + 3):
+            for message in (Probed(id=id, info=info), Done(id=id, results=())):
+                sock.sendmsg([msgspec.msgpack.encode(message)])
+        sock.detach()
+    return "babbled"
+
+
+if __name__ == "__main__":
+    loop.main(Bad)
