@@ -6,7 +6,7 @@ import math
 
 from tintype.core.draft import Decider, Draft, Task
 from tintype.core.formats import FACTS
-from tintype.core.geometry import Size, half_even, place, scaled
+from tintype.core.geometry import Size, half_even, place, resampled
 from tintype.core.pipeline import (
     Anchor,
     Background,
@@ -79,7 +79,7 @@ def clamp(task: Task, draft: Draft) -> Step | None:
     over = max(by_side, by_area)
     if over <= 1:
         return None
-    width, height = max(1, scaled(size.width, 1 / over)), max(1, scaled(size.height, 1 / over))
+    width, height = resampled(size.width, 1 / over), resampled(size.height, 1 / over)
     return Scale(width=width, height=height, light=task.policy.light)
 
 

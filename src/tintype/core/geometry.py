@@ -52,6 +52,11 @@ def shrunk(side: int, shrink: float) -> int:
     return half_up(side / shrink)
 
 
+def resampled(side: int, scale: float) -> int:
+    """Return what libvips' resize makes of a side: at an exact half, the reciprocal it divides by decides."""
+    return max(1, math.floor((side / (1 / scale) if scale < 1 else side * scale) + 0.5))
+
+
 def least(a: int, b: int) -> int:
     """Return the smaller of two sides, where 0 means no wish."""
     return min(a, b) if a and b else a or b

@@ -73,14 +73,14 @@ def _as_is(load: Load, _reduction: float, _info: ImageInfo, _policy: Policy) -> 
 
 
 def _jpeg(load: Load, reduction: float, _info: ImageInfo, policy: Policy) -> Load:
-    table = _JPEG_IMGPROXY if policy.shrink_table is ShrinkTable.IMGPROXY else _JPEG_MEASURED
+    table = _JPEG_IMGPROXY if policy.shrink_table == ShrinkTable.IMGPROXY else _JPEG_MEASURED
     shrink = next((shrink for least, shrink in table if reduction >= least), 1)
     # libvips leaves out the last, partly filled row and column of blocks.
     return replace(load, shrink=shrink, width=max(1, load.width // shrink), height=max(1, load.height // shrink))
 
 
 def _webp(load: Load, reduction: float, _info: ImageInfo, policy: Policy) -> Load:
-    if policy.shrink_table is ShrinkTable.IMGPROXY:
+    if policy.shrink_table == ShrinkTable.IMGPROXY:
         scale = 1 / reduction
     else:
         scale = _WEBP_MARGIN / reduction if reduction >= _WEBP_FROM else 1.0
@@ -102,7 +102,7 @@ def _vector(info: ImageInfo, scale: float) -> Load:
 def _embedded(load: Load, reduction: float, info: ImageInfo, policy: Policy) -> Load:
     """Take the embedded thumbnail where it is large enough, as imgproxy does; nobody knows how good it is."""
     width, height = info.thumbnail_width, info.thumbnail_height
-    if policy.shrink_table is not ShrinkTable.IMGPROXY or not width or not height:
+    if policy.shrink_table != ShrinkTable.IMGPROXY or not width or not height:
         return load
     by = load.width / width, load.height / height
     if min(by) <= 1 or max(by) > reduction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tintype.core.draft import Decider, Draft, Task
-from tintype.core.geometry import Size, half_even, place, scaled, shrunk
+from tintype.core.geometry import Size, half_even, place, resampled, scaled, shrunk
 from tintype.core.pipeline import Anchor, Crop, Gravity, Resize
 from tintype.core.plan import CropBox, Mirror, Scale, SmartCrop, Step, Turn
 from tintype.core.policy import ShrinkTable
@@ -58,7 +58,7 @@ def _target(task: Task, shown: Size) -> Size:
 
     imgproxy multiplies what the decoder left of the crop instead, which may be a pixel off.
     """
-    if task.policy.shrink_table is not ShrinkTable.IMGPROXY:
+    if task.policy.shrink_table != ShrinkTable.IMGPROXY:
         return task.sizes.scaled
     by, whole = task.loaded, task.loaded.size
     return Size(
@@ -68,7 +68,7 @@ def _target(task: Task, shown: Size) -> Size:
 
 
 def _scaled_again(side: int, whole: int, by: float) -> int:
-    return side if scaled(whole, by) == whole else max(1, scaled(side, by))
+    return side if scaled(whole, by) == whole else resampled(side, by)
 
 
 def turn(task: Task, _draft: Draft) -> Step | None:
