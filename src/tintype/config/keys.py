@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -50,7 +51,8 @@ def _make(file: Path) -> None:
             f"{file} cannot be written ({error.strerror}); set data_dir to a folder that can, or give keys and salts"
         ) from None
     finally:
-        temp.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temp.unlink()
 
 
 def _link(temp: Path, file: Path) -> None:
