@@ -79,7 +79,9 @@ def _jpeg(load: Load, reduction: float, _info: ImageInfo, policy: Policy) -> Loa
     return replace(load, shrink=shrink, width=max(1, load.width // shrink), height=max(1, load.height // shrink))
 
 
-def _webp(load: Load, reduction: float, _info: ImageInfo, policy: Policy) -> Load:
+def _webp(load: Load, reduction: float, info: ImageInfo, policy: Policy) -> Load:
+    if info.frames > 1:  # libvips does not scale a frame of an animation
+        return load
     if policy.shrink_table == ShrinkTable.IMGPROXY:
         scale = 1 / reduction
     else:
