@@ -1,0 +1,138 @@
+"""The engine: a plan folded over an image. Bytes in, bytes out, nothing else read or written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import pyvips
+from msgspec.structs import replace
+
+from tintype.core.formats import Format
+from tintype.core.plan import Load, Plan, Step, ToWorking
+from tintype.core.resolve import resolve_rest
+from tintype.worker import codecs, colour, metadata, svg
+from tintype.worker.codecs.fit import encode_within
+from tintype.worker.pixels import INT, INTS, Data, Image, has, number
+from tintype.worker.refusals import refusing
+from tintype.worker.steps import STEPS
+from tintype.worker.steps.context import Context
+
+Input: TypeAlias = tuple[Format, Data]
+
+# Results up to this size are finished in memory before they are encoded, which tells decoding from encoding in times
+# and errors; larger ones are streamed through the encoder, which keeps memory small.
+_MEMORY_PIXELS = 8_000_000
+_FRAME_DELAY_MS = 40  # of animations that say none
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A result. Times are milliseconds; decoders that work row by row count as steps."""
+
+    body: bytes
+    format: Format
+    width: int
+    height: int
+    frames: int = 1
+    decode_ms: float = 0.0
+    steps_ms: float = 0.0
+    encode_ms: float = 0.0
+
+
+def execute(plan: Plan, inputs: Sequence[tuple[Format, Data | bytes]]) -> Rendered:
+    """Render one plan; inputs[0] is the source, others are overlays.
+
+    Raises:
+        ImageError: the source, or an overlay, cannot be shown as planned; says why.
+    """
+    return execute_all((plan,), inputs)[0]
+
+
+def execute_all(plans: Sequence[Plan], inputs: Sequence[tuple[Format, Data | bytes]]) -> list[Rendered]:
+    """Render several plans of one source, decoding once what they decode alike. Raises as `execute`."""
+    views = [(kind, memoryview(data)) for kind, data in inputs]
+    loads = [plan.load for plan in plans if not plan.passthrough]
+    decoded = {load: _decoded(load, views[0][1]) for load in set(loads) if loads.count(load) > 1}
+    return [_execute(plan, views, decoded.get(plan.load)) for plan in plans]
+
+
+def _decoded(load: Load, data: Data) -> Image:
+    """Decode into memory, to be used several times."""
+    image = codecs.load(data, load)
+    with refusing(load.format.value):
+        return image.copy_memory()
+
+
+def _execute(plan: Plan, inputs: Sequence[Input], decoded: Image | None) -> Rendered:
+    if plan.passthrough:
+        return _pass(plan, inputs[0][1])
+    started = time.perf_counter()
+    image = codecs.load(inputs[0][1], plan.load) if decoded is None else decoded
+    loaded = time.perf_counter()
+    with refusing(plan.load.format.value):
+        image, plan = _transformed(image, plan, Context(inputs))
+    stepped = time.perf_counter()
+    body = encode_within(image, plan.save)
+    ended = time.perf_counter()
+    frames = number(image, "n-pages", 1)
+    return Rendered(
+        body=body,
+        format=plan.save.format,
+        width=image.width,
+        height=image.height // frames,
+        frames=frames,
+        decode_ms=(loaded - started) * 1000,
+        steps_ms=(stepped - loaded) * 1000,
+        encode_ms=(ended - stepped) * 1000,
+    )
+
+
+def _pass(plan: Plan, data: Data) -> Rendered:
+    """Hand the source on as it is, an SVG without what could do harm."""
+    clean = plan.save.format is Format.SVG and plan.save.sanitize
+    body = svg.sanitise(data) if clean else bytes(data)
+    return Rendered(body=body, format=plan.save.format, width=plan.width, height=plan.height)
+
+
+def _transformed(image: Image, plan: Plan, context: Context) -> tuple[Image, Plan]:
+    """Return the finished image, and the plan that says how it is written."""
+    if plan.load.frames > 1:
+        image = _animated(image, plan, context)
+    else:
+        image, plan = _still(image, plan, context)
+    keep = any(isinstance(step, ToWorking) and step.keep_profile for step in plan.steps)
+    image = colour.finish(image, plan.save, keep_profile=keep)
+    image = metadata.strip(image, plan.save, animated=plan.load.frames > 1)
+    small = image.width * image.height <= _MEMORY_PIXELS
+    return image.copy_memory() if small or plan.save.max_bytes else image, plan
+
+
+def _still(image: Image, plan: Plan, context: Context) -> tuple[Image, Plan]:
+    image = _stepped(image, plan.steps, context)
+    if plan.rest is None:
+        return image, plan
+    rest = resolve_rest(plan.rest, image.width, image.height)
+    return _stepped(image, rest.steps, context), replace(plan, save=rest.save)
+
+
+def _stepped(image: Image, steps: Sequence[Step], context: Context) -> Image:
+    for step in steps:
+        image = STEPS[type(step)](image, step, context)
+    return image
+
+
+def _animated(image: Image, plan: Plan, context: Context) -> Image:
+    """Take the steps frame by frame, and stack the frames again with their delays and loop."""
+    frames, height = plan.load.frames, plan.load.height
+    parts = [image.extract_area(0, i * height, image.width, height) for i in range(frames)]
+    parts = [_stepped(part, plan.steps, context).copy_memory() for part in parts]
+    joined = pyvips.Image.arrayjoin(parts, across=1).copy()
+    delays = list(image.get("delay")) if has(image, "delay") else []
+    joined.set_type(INTS, "delay", (delays + [_FRAME_DELAY_MS] * frames)[:frames])
+    joined.set_type(INT, "loop", number(image, "loop", 0))
+    joined.set_type(INT, "page-height", parts[0].height)
+    joined.set_type(INT, "n-pages", frames)
+    return joined
