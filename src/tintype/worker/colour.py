@@ -40,7 +40,15 @@ def settle(image: Image) -> Image:
     """Return the image in sRGB, as gray or RGB, without a profile."""
     if not has(image, ICC):
         return image
-    return without(_to_srgb(image), ICC, *_STALE)
+    settled = without(_to_srgb(image), ICC, *_STALE)
+    gray = image.interpretation in _GRAY and settled.interpretation in _RGB
+    return _gray_of(settled) if gray else settled
+
+
+def _gray_of(image: Image) -> Image:
+    """Return one band of a picture whose three are equal, and its alpha."""
+    gray = image[1] if image.bands == 3 else image[1].bandjoin(image[3])
+    return gray.copy(interpretation="grey16" if _is_deep(image) else "b-w")
 
 
 def paintable(image: Image) -> Image:

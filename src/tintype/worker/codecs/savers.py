@@ -41,7 +41,7 @@ def webp(image: Image, save: Save, quality: int) -> bytes:
 
 
 def avif(image: Image, save: Save, quality: int) -> bytes:
-    return bytes(image.heifsave_buffer(Q=_q(quality), compression="av1", effort=save.effort))
+    return bytes(image.heifsave_buffer(Q=_q(quality), compression="av1", effort=save.effort, tune="ssim"))
 
 
 def gif(image: Image, _save: Save, _quality: int) -> bytes:

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pyvips
 
+from tintype.core.geometry import half_up
 from tintype.core.plan import Scale
 from tintype.core.policy import Light
 from tintype.worker import colour
@@ -24,7 +25,23 @@ def scale(image: Image, step: Scale, _context: Context) -> Image:
 
 
 def _resize(image: Image, step: Scale) -> Image:
+    across, down = _factors((image.width, image.height), (step.width, step.height))
+    resized = image.resize(across, vscale=down)
+    if (resized.width, resized.height) == (step.width, step.height):
+        return resized
     return image.resize(step.width / image.width, vscale=step.height / image.height)
+
+
+def _factors(source: tuple[int, int], target: tuple[int, int]) -> tuple[float, float]:
+    """Return the factors across and down: one for both, where a side's target is the other's factor, rounded.
+
+    37.5 rows shown as 38 are then 38 rows of the right height and not 38 rows a little too low.
+    """
+    across, down = target[0] / source[0], target[1] / source[1]
+    by_width, by_height = half_up(source[1] * across) == target[1], half_up(source[0] * down) == target[0]
+    if by_width is by_height:
+        return across, down
+    return (across, across) if by_width else (down, down)
 
 
 def _in_linear_light(image: Image, step: Scale) -> Image:
