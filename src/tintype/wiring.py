@@ -1,1 +1,305 @@
-"""The bill of materials: the only module that names concrete adapters."""
+"""The bill of materials: the only module that names concrete adapters, and where a node is put together from them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tintype.cache.assemble import open_cache
+from tintype.cache.tiers import Tiers
+from tintype.config import Config, Loaded, TenantConfig, reload, watch_paths, with_keys
+from tintype.core.entry import Entry
+from tintype.core.epoch import OLD_EPOCHS, RENDER_EPOCH
+from tintype.core.errors import Draining, Misconfigured, Overloaded, TintypeError
+from tintype.core.tenant import StandIn
+from tintype.dialects.imgproxy import Imgproxy
+from tintype.engine.pool import Pool
+from tintype.kit.flights import Flights
+from tintype.kit.held import HeldLease
+from tintype.ports import Clock, Dialect, Lease
+from tintype.services.demo import make_photo
+from tintype.services.look import Look
+from tintype.services.make import Make
+from tintype.services.purge import Purge
+from tintype.services.render import Render
+from tintype.services.renewal import Renewals
+from tintype.services.standins import StandIns
+from tintype.sources.assemble import open_sources
+from tintype.sources.sources import SourceStore
+from tintype.telemetry.clock import SystemClock
+from tintype.telemetry.node import NodeTelemetry
+from tintype.web.demo import Demo
+from tintype.web.front import ASGIApp, Front
+from tintype.web.greet import greet
+from tintype.web.image import ImagePath, Site
+from tintype.web.memo import Memo
+from tintype.web.mounts import Mount, Mounts
+from tintype.web.run import Serving, run
+from tintype.web.supervisor import CONFIGURATION_ERROR, Supervisor, same_command
+
+# Set in the front process, which is started as the supervisor was.
+_FRONT = "_TINTYPE_FRONT"
+
+DEMO_PHOTO = "demo.jpg"
+DEMO_URL = f"local:///{DEMO_PHOTO}"
+
+# The demo photo is drawn once, by an engine that may be on a slow machine.
+_DEMO_S = 60.0
+
+# How long a worker may take to say that it is there.
+_READY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node's parts that outlive a request. `start` before serving, `close` after."""
+
+    front: Front
+    site: Site
+    memo: Memo
+    engine: Pool
+    cache: Tiers
+    sources: SourceStore
+    renewals: Renewals
+    given: GivenImages
+    telemetry: NodeTelemetry
+
+    async def start(self) -> None:
+        """Start the engine; returns when at least one worker is ready."""
+        await self.engine.start()
+
+    def reload(self, config: Config) -> None:
+        """Take over new tenants: all at once, between two requests."""
+        self.given.load(config)
+        self.site.mounts = mounts(config)
+        self.memo.forget()
+
+    async def close(self) -> None:
+        """Close everything, the engine first: what it still makes goes into the cache."""
+        await self.renewals.close()
+        await self.engine.close()
+        await self.cache.close()
+        await self.sources.close()
+
+
+def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
+    """Put a node together. Reads files that the configuration names; starts nothing.
+
+    Raises:
+        Misconfigured: a part cannot be made as the settings say.
+    """
+    data = Path(config.data_dir)
+    limits, server, cached = config.limits, config.server, config.cache
+    memo = Memo()
+    cache = open_cache(cached, data / "cache", limits=limits, clock=clock, telemetry=telemetry, heard=_forgetting(memo))
+    sources = open_sources(config.sources, cached, limits, data / "sources", telemetry, clock)
+    engine = Pool(config.engine, config.security, limits, telemetry, clock)
+    given = GivenImages(config)
+    standins = StandIns(sources, engine, given.lease)
+    flights: Flights[Entry] = Flights(clock.monotonic)
+    renewals = Renewals(cached.renewals_per_s, clock, telemetry)
+    look = Look(sources, engine, standins, clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
+    make = Make(sources, engine, cache, standins, flights, clock, timeout_s=limits.request_timeout_s)
+    render = Render(sources, cache, look, make, renewals, clock, telemetry, assume_fresh_s=cached.assume_fresh_s)
+    site = Site(mounts(config))
+    images = ImagePath(
+        site,
+        render,
+        cache,
+        memo,
+        clock,
+        telemetry,
+        limits,
+        development_errors=server.development_errors,
+        debug_headers=server.debug_headers,
+    )
+    purge = Purge(sources, cache, memo.forget, telemetry)
+    front = Front(
+        images,
+        clock,
+        telemetry,
+        server,
+        Readiness(engine, clock),
+        control=_control(config, purge, site, clock),
+        home=_home(config, site),
+    )
+    return Node(front, site, memo, engine, cache, sources, renewals, given, telemetry)
+
+
+def dialect_for(tenant: TenantConfig) -> Dialect:
+    """Return a tenant's dialect.
+
+    Raises:
+        Misconfigured: its settings are wrong, or there is no such dialect.
+    """
+    if tenant.tenant.dialect != "imgproxy":
+        raise Misconfigured(f"tenants.{tenant.name}.dialect: {tenant.tenant.dialect!r} is not one of: imgproxy")
+    return Imgproxy(tenant.imgproxy)
+
+
+def mounts(config: Config) -> Mounts:
+    """Return the mount table of a configuration."""
+    return Mounts.of([Mount(tenant.tenant, dialect_for(tenant)) for tenant in config.tenants])
+
+
+@asynccontextmanager
+async def engine(config: Config) -> AsyncIterator[Pool]:
+    """Run an engine by itself, for the command line."""
+    telemetry, clock = NodeTelemetry(config.telemetry), SystemClock()
+    pool = Pool(config.engine, config.security, config.limits, telemetry, clock)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def serve(loaded: Loaded) -> int:
+    """Run a node under a supervisor; returns the exit status."""
+    if os.environ.get(_FRONT) == "1":
+        return run(_front(loaded))
+    telemetry = NodeTelemetry(loaded.config.telemetry)
+    for warning in loaded.warnings:
+        telemetry.event("configuration_warning", level="warning", message=warning)
+    kill_after_s = loaded.config.server.drain_timeout_s + loaded.config.limits.request_timeout_s + 5
+    return Supervisor(same_command(), {**os.environ, _FRONT: "1"}, telemetry, kill_after_s).run()
+
+
+async def _front(loaded: Loaded) -> int:
+    """The front process: build the node, serve, drain, close."""
+    config = with_demo(loaded.config)
+    telemetry, clock = NodeTelemetry(config.telemetry), SystemClock()
+    try:
+        node = build(config, telemetry, clock)
+        if config.server.metrics_port:
+            telemetry.serve_metrics(config.server.metrics_host, config.server.metrics_port)
+    except Misconfigured as error:
+        telemetry.event("misconfigured", level="error", message=str(error))
+        return CONFIGURATION_ERROR
+    current = [loaded]
+
+    def again() -> None:
+        current[0] = with_keys(reload(current[0]))
+        node.reload(with_demo(current[0].config))
+
+    async def started() -> None:
+        await node.start()
+        if config.embedded:
+            await _welcome(node, config, clock)
+
+    try:
+        serving = Serving(node.front, config.server, config.limits, telemetry)
+        drained = await serving.until_stopped(started(), again, lambda: watch_paths(current[0]))
+        telemetry.event("stopped", drained=drained)
+    except Misconfigured as error:
+        telemetry.event("misconfigured", level="error", message=str(error))
+        return CONFIGURATION_ERROR
+    finally:
+        await node.close()
+        telemetry.close()
+    return 0
+
+
+def with_demo(config: Config) -> Config:
+    """Let an embedded node without local sources serve the demo photo from its data folder."""
+    if not config.embedded or config.sources.local_root:
+        return config
+    folder = _demo_folder(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    return replace(config, sources=replace(config.sources, local_root=str(folder)))
+
+
+def _demo_folder(config: Config) -> Path:
+    return Path(config.data_dir).resolve() / "demo"
+
+
+async def _welcome(node: Node, config: Config, clock: Clock) -> None:
+    photo = _demo_folder(config) / DEMO_PHOTO
+    if config.sources.local_root == str(photo.parent):
+        if not os.path.exists(photo):  # noqa: PTH110, ASYNC240 - once, before anyone is served
+            await make_photo(node.engine, photo, clock.monotonic() + _DEMO_S)
+        greet(config.server, node.site.mounts.mounts[0].dialect, DEMO_URL, demo=config.server.demo)
+
+
+class Readiness:
+    """Whether the engine answers: asked of a real worker, at most once a second."""
+
+    def __init__(self, engine: Pool, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._said: tuple[float, bool] = (float("-inf"), False)
+
+    async def __call__(self) -> bool:
+        """Return whether a worker is ready; an engine that is busy counts as ready."""
+        asked_at, ready = self._said
+        if self._clock.monotonic() - asked_at < 1:
+            return ready
+        try:
+            async with asyncio.timeout(_READY_S):
+                await self._engine.check()
+            ready = True
+        except Overloaded as error:
+            ready = not isinstance(error, Draining)
+        except (TintypeError, TimeoutError):
+            ready = False
+        self._said = (self._clock.monotonic(), ready)
+        return ready
+
+
+class GivenImages:
+    """Watermarks and fallbacks that the configuration gives as base64 or as a file, held in memory."""
+
+    def __init__(self, config: Config) -> None:
+        self._held: dict[tuple[str, StandIn], HeldLease] = {}
+        self.load(config)
+
+    def load(self, config: Config) -> None:
+        """Read the images of a configuration, in place of those before. Raises Misconfigured."""
+        held = {}
+        for tenant in config.tenants:
+            for name, standin in (("watermark", tenant.tenant.watermark), ("fallback", tenant.tenant.fallback)):
+                body = _body(f"tenants.{tenant.name}.{name}", standin)
+                if body is not None:
+                    held[tenant.name, standin] = HeldLease(tenant.name, f"{name}:", body)
+        self._held = held
+
+    def lease(self, tenant: str, standin: StandIn) -> Lease | None:
+        return self._held.get((tenant, standin))
+
+
+def _body(setting: str, standin: StandIn) -> bytes | None:
+    try:
+        if standin.data:
+            return base64.b64decode("".join(standin.data.split()), validate=True)
+        return Path(standin.path).read_bytes() if standin.path else None
+    except (binascii.Error, ValueError):
+        raise Misconfigured(f"{setting}.data is not base64") from None
+    except OSError as error:
+        raise Misconfigured(f"{setting}.path: {standin.path} cannot be read: {error.strerror}") from None
+
+
+def _forgetting(memo: Memo) -> Callable[[object], Awaitable[None]]:
+    async def forget(_: object) -> None:
+        memo.forget()
+
+    return forget
+
+
+def _control(config: Config, purge: Purge, site: Site, clock: Clock) -> ASGIApp | None:
+    if not config.server.admin_token:
+        return None
+    from tintype.web.control import control_api  # noqa: PLC0415 - FastAPI costs half a second of start-up
+
+    return control_api(purge, lambda: site.mounts, clock, config.server.admin_token)
+
+
+def _home(config: Config, site: Site) -> ASGIApp | None:
+    if not (config.server.demo and config.embedded and config.sources.local_root):
+        return None
+    return Demo(site.mounts.mounts[0].dialect, DEMO_URL)
