@@ -11,8 +11,8 @@ import pytest
 
 from tintype import __version__
 from tintype.config import Config, Loaded, load
-from tintype.config.imgproxy_env import RENAMED, VARIABLES
 from tintype.config.imgproxy_known import SECURITY, why_unsupported
+from tintype.config.imgproxy_table import RENAMED, VARIABLES
 from tintype.config.schema import find
 from tintype.core.errors import Misconfigured
 from tintype.core.formats import Format

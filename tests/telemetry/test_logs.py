@@ -74,6 +74,16 @@ def test_facts_that_are_called_like_our_fields_lose_nothing() -> None:
     assert (line["event"], line["event_"], line["time_"]) == ("something_happened", "tea", "noon")
 
 
+def test_a_defect_is_logged_with_where_it_happened_and_without_secrets() -> None:
+    try:
+        raise ValueError("Bearer abcdef123456")
+    except ValueError as error:
+        line = logged(exc_info=error)
+    assert "test_logs.py" in line["traceback"]
+    assert "ValueError" in line["traceback"]
+    assert "abcdef123456" not in line["traceback"]
+
+
 def test_a_closed_log_is_no_error() -> None:
     out = io.StringIO()
     telemetry = NodeTelemetry(TelemetrySettings(log_format="json"), out=out)

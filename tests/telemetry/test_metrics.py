@@ -66,7 +66,7 @@ def test_an_undeclared_metric_fails_in_tests_and_is_counted_in_production(teleme
     with pytest.raises(Undeclared):
         telemetry.count("requests", tenant="a")
     with pytest.raises(Undeclared):
-        telemetry.observe("requests_active", 1)
+        telemetry.observe("engine_queue", 1)
     lenient = NodeTelemetry(TelemetrySettings(), out=io.StringIO())
     lenient.count("no_such_thing", 1, colour="red")
     assert samples(lenient.exposition().decode())["tintype_metrics_dropped_total", ()] == 1

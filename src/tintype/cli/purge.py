@@ -16,12 +16,6 @@ TIMEOUT_S = 60.0
 ANSWER_BYTES = 1_000_000
 
 
-class PurgeFailed(TintypeError):
-    """The server did not purge; see its answer."""
-
-    code = "purge_failed"
-
-
 def purge(
     url: Annotated[str, typer.Option(help="The URL of an image as it is served, signed.", show_default=False)] = "",
     source: Annotated[str, typer.Option(help="A source URL: every variant of it.", show_default=False)] = "",
@@ -74,11 +68,11 @@ def _post(url: str, token: str, body: dict[str, object]) -> dict[str, object]:
             found: dict[str, object] = json.loads(answer.read(ANSWER_BYTES))
             return found
     except urllib.error.HTTPError as error:
-        raise PurgeFailed(f"{url} answered {error.code}: {_detail(error)}") from None
+        raise TintypeError(f"{url} answered {error.code}: {_detail(error)}") from None
     except (urllib.error.URLError, TimeoutError) as error:
-        raise PurgeFailed(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
+        raise TintypeError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
     except ValueError:
-        raise PurgeFailed(f"{url} did not answer with JSON; is this a tintype server?") from None
+        raise TintypeError(f"{url} did not answer with JSON; is this a tintype server?") from None
 
 
 def _detail(error: urllib.error.HTTPError) -> str:

@@ -46,13 +46,14 @@ def shown(setting: Setting) -> Any:
     """Return a setting's value fit for people: secrets masked, tuples as lists and tables."""
     if setting.secret and setting.value:
         return [MASK] * len(setting.value) if isinstance(setting.value, tuple) else MASK
-    return _plain(setting.value, setting.default)
+    return plain(setting.value, setting.default)
 
 
-def _plain(value: Any, default: Any = None) -> Any:
+def plain(value: Any, default: Any = None) -> Any:
+    """Return a value as TOML and JSON have it; `default` tells an empty table from an empty list."""
     if isinstance(value, tuple):
         is_table = any(isinstance(item, tuple) for item in (*value, *(default or ())))
-        return {str(k): _plain(v) for k, v in value} if is_table else [_plain(item) for item in value]
+        return {str(k): plain(v) for k, v in value} if is_table else [plain(item) for item in value]
     return value if isinstance(value, bool | int | float) else str(value)
 
 
@@ -61,7 +62,7 @@ def _row(setting: Setting) -> dict[str, Any]:
         "name": setting.name,
         "value": shown(setting),
         "origin": setting.origin,
-        "default": _plain(setting.default),
+        "default": plain(setting.default),
         "meaning": setting.doc,
     }
 

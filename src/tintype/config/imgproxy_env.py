@@ -1,6 +1,6 @@
-"""imgproxy's environment variables: which setting each one means, and what becomes of those tintype does not have.
+"""Reads imgproxy's environment variables: the table's, those that are read together, and what is to be said of the others.
 
-Facts: the configuration of imgproxy 4.0.12 and, for older names, 3.x. An empty variable counts as not set.
+An empty variable counts as not set.
 """
 
 from __future__ import annotations
@@ -9,259 +9,26 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as File
-from typing import Any
 
-from tintype import __version__
 from tintype.config import coerce, schema
 from tintype.config.given import Given, read_file
 from tintype.config.imgproxy_known import SECURITY, why_unsupported
+from tintype.config.imgproxy_table import (
+    POLICY,
+    RENAMED,
+    TENANT,
+    VARIABLES,
+    Bad,
+    Read,
+    as_bool,
+    as_int,
+    as_text,
+    as_words,
+)
 from tintype.core.errors import Misconfigured
 
 PREFIX = "IMGPROXY_"
 Env = Mapping[str, str]
-Read = Callable[[str], Any]
-
-# imgproxy's switched-off bounds become the largest that tintype takes: nothing here is unbounded.
-MOST_CLIENTS = 65_536
-
-
-class _Bad(ValueError):
-    """A variable's text is wrong; the message says what it takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A variable and the setting it means. `read` None: read together with others, by a rule below."""
-
-    name: str
-    setting: str
-    read: Read | None = None
-    note: str = ""
-
-
-# Readers: text -> what the setting takes in TOML
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _bool(text: str) -> bool:
-    # What Go's ParseBool takes.
-    if text in ("1", "t", "T", "true", "TRUE", "True"):
-        return True
-    if text in ("0", "f", "F", "false", "FALSE", "False"):
-        return False
-    raise _Bad("true or false")
-
-
-def _not(text: str) -> bool:
-    return not _bool(text)
-
-
-def _int(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise _Bad("a whole number") from None
-
-
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise _Bad("a number") from None
-
-
-def _mega(text: str) -> int:
-    return int(_float(text) * 1_000_000)
-
-
-def _words(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
-
-
-def _path(text: str) -> str:
-    path = text.partition("?")[0].partition("#")[0].rstrip("/")
-    return path if path.startswith("/") or not path else f"/{path}"
-
-
-def _qualities(text: str) -> dict[str, int]:
-    pairs = [part.partition("=") for part in _words(text)]
-    if not all(equals for _, equals, _ in pairs):
-        raise _Bad("format=quality pairs, such as webp=79,avif=63")
-    return {name.strip(): _int(value.strip()) for name, _, value in pairs}
-
-
-def _replacements(text: str) -> list[list[str]]:
-    pairs = [part.partition("=") for part in text.split(";")]
-    if not all(equals for _, equals, _ in pairs):
-        raise _Bad("pattern=replacement pairs, divided by ;")
-    return [[pattern, replacement] for pattern, _, replacement in pairs]
-
-
-def _user_agent(text: str) -> str:
-    return text.replace("%current_version", __version__)
-
-
-def _log_format(text: str) -> str:
-    return {"pretty": "pretty"}.get(text, "json")
-
-
-def _log_level(text: str) -> str:
-    return {"warn": "warning", "fatal": "error", "panic": "error", "critical": "error"}.get(text.lower(), text.lower())
-
-
-def _clients(text: str) -> int:
-    return _int(text) or MOST_CLIENTS
-
-
-_T = "tenants.default."
-_P = "tenants.default.policy."
-_D = "tenants.default.delivery."
-
-VARIABLES: tuple[Variable, ...] = (
-    # Signing and access
-    Variable("KEY", _T + "keys", _words),
-    Variable("SALT", _T + "salts", _words),
-    Variable("SIGNATURE_SIZE", _T + "signature_size", _int),
-    Variable("TRUSTED_SIGNATURES", _T + "trusted_signatures", _words),
-    Variable("SOURCE_URL_ENCRYPTION_KEY", _T + "source_key", _text),
-    Variable("SECRET", _D + "secret", _text),
-    # Server
-    Variable("BIND", "server.host, server.port", note=":8080, host:port or [address]:port; a Unix socket is refused"),
-    Variable("NETWORK", "server.host", note="tcp, tcp4 or tcp6; unix is refused"),
-    Variable("PATH_PREFIX", "server.path_prefix", _path),
-    Variable("HEALTH_CHECK_PATH", "server.health_path", _path),
-    Variable("TIMEOUT", "limits.request_timeout_s", _int),
-    Variable("READ_REQUEST_TIMEOUT", "server.read_timeout_s", _int),
-    Variable("WRITE_RESPONSE_TIMEOUT", "server.write_timeout_s", _int),
-    Variable("KEEP_ALIVE_TIMEOUT", "server.keep_alive_timeout_s", _int),
-    Variable("CLIENT_KEEP_ALIVE_TIMEOUT", "sources.keep_alive_s", _int),
-    Variable("DOWNLOAD_TIMEOUT", "limits.fetch_timeout_s", _int),
-    Variable("GRACEFUL_STOP_TIMEOUT", "server.drain_timeout_s", _int, "unset: twice IMGPROXY_TIMEOUT"),
-    Variable("WORKERS", "engine.workers", _int, "unset: one for each core"),
-    Variable("REQUESTS_QUEUE_SIZE", "limits.render_queue", note="0 keeps tintype's bound; there is always one"),
-    Variable("MAX_CLIENTS", "limits.clients", _clients, f"0 becomes {MOST_CLIENTS}; there is always a bound"),
-    Variable("ENABLE_DEBUG_HEADERS", "server.debug_headers", _bool),
-    Variable("DEVELOPMENT_ERRORS_MODE", "server.development_errors", _bool),
-    # Delivery
-    Variable("TTL", _D + "ttl_s", _int),
-    Variable("CACHE_CONTROL_PASSTHROUGH", _D + "origin_cache_control", _bool),
-    Variable("SET_CANONICAL_HEADER", _D + "canonical_header", _bool),
-    Variable("USE_ETAG", _D + "etag", _bool),
-    Variable("ETAG_BUSTER", _D + "etag_buster", _text),
-    Variable("USE_LAST_MODIFIED", _D + "last_modified", _bool),
-    Variable("LAST_MODIFIED_BUSTER", _D + "last_modified_buster", _text),
-    Variable("RETURN_ATTACHMENT", _D + "attachment", _bool),
-    Variable("ALLOW_ORIGIN", _D + "allow_origin", _text),
-    Variable("COOKIE_PASSTHROUGH", _D + "cookie_passthrough", _bool),
-    Variable("COOKIE_BASE_URL", _D + "cookie_base_url", _text),
-    Variable("COOKIE_PASSTHROUGH_ALL", _D + "cookie_passthrough_all", _bool),
-    Variable("REQUEST_HEADERS_PASSTHROUGH", _D + "forward_headers", _words),
-    # Sources
-    Variable("USER_AGENT", "sources.user_agent", _user_agent),
-    Variable("MAX_REDIRECTS", "limits.source_redirects", _int),
-    Variable("IGNORE_SSL_VERIFICATION", "sources.verify_tls", _not),
-    Variable("ALLOWED_SOURCES", _T + "allowed_sources", _words),
-    Variable("ALLOW_LOOPBACK_SOURCE_ADDRESSES", "sources.allow_loopback", _bool),
-    Variable("ALLOW_LINK_LOCAL_SOURCE_ADDRESSES", "sources.allow_link_local", _bool),
-    Variable("ALLOW_PRIVATE_SOURCE_ADDRESSES", "sources.allow_private", _bool),
-    Variable("LOCAL_FILESYSTEM_ROOT", "sources.local_root", _text),
-    Variable("SOURCE_URL_QUERY_SEPARATOR", "sources.query_separator", note="set and empty: object versions are off"),
-    Variable("BASE_URL", _T + "base_url", _text),
-    Variable("URL_REPLACEMENTS", _T + "url_replacements", _replacements),
-    Variable("BASE64_URL_INCLUDES_FILENAME", _T + "base64_includes_filename", _bool),
-    Variable("USE_S3", "sources.stores.s3"),
-    Variable("S3_REGION", "sources.stores.s3.region"),
-    Variable("S3_ENDPOINT", "sources.stores.s3.endpoint"),
-    Variable("S3_ENDPOINT_USE_PATH_STYLE", "sources.stores.s3.path_style"),
-    Variable("S3_ALLOWED_BUCKETS", "sources.stores.s3.allowed_buckets"),
-    Variable("S3_DENIED_BUCKETS", "sources.stores.s3.denied_buckets"),
-    Variable("USE_GCS", "sources.stores.gs"),
-    Variable("GCS_KEY", "sources.stores.gs.secret_key"),
-    Variable("GCS_ENDPOINT", "sources.stores.gs.endpoint"),
-    Variable("GCS_ALLOWED_BUCKETS", "sources.stores.gs.allowed_buckets"),
-    Variable("GCS_DENIED_BUCKETS", "sources.stores.gs.denied_buckets"),
-    Variable("USE_ABS", "sources.stores.abs"),
-    Variable("ABS_NAME", "sources.stores.abs.access_key"),
-    Variable("ABS_KEY", "sources.stores.abs.secret_key"),
-    Variable("ABS_ENDPOINT", "sources.stores.abs.endpoint"),
-    Variable("ABS_ALLOWED_BUCKETS", "sources.stores.abs.allowed_buckets"),
-    Variable("ABS_DENIED_BUCKETS", "sources.stores.abs.denied_buckets"),
-    # Grammar
-    Variable("ARGUMENTS_SEPARATOR", _T + "arguments_separator", _text),
-    Variable("PRESETS", _T + "presets", note="divided by IMGPROXY_PRESETS_SEPARATOR"),
-    Variable("PRESETS_PATH", _T + "presets", note="a file, one preset a line, # begins a comment"),
-    Variable("PRESETS_SEPARATOR", _T + "presets", note="unset: a comma"),
-    Variable("ONLY_PRESETS", _T + "only_presets", _bool),
-    Variable("ALLOWED_PROCESSING_OPTIONS", _T + "allowed_options", _words),
-    Variable("ALLOW_SECURITY_OPTIONS", _T + "allow_security_options", _bool),
-    # Bounds
-    Variable("MAX_SRC_RESOLUTION", _P + "source_pixels", _mega),
-    Variable("MAX_SRC_FILE_SIZE", _T + "source_bytes", note="0 keeps tintype's bound; more raises limits.source_bytes"),
-    Variable("MAX_ANIMATION_FRAMES", _P + "frames", _int),
-    Variable("MAX_ANIMATION_FRAME_RESOLUTION", _P + "frame_pixels", _mega),
-    Variable("MAX_RESULT_DIMENSION", _P + "result_side_px", _int),
-    # Encoding
-    Variable("QUALITY", _P + "quality", _int),
-    Variable("FORMAT_QUALITY", _P + "format_quality", _qualities),
-    Variable("JPEG_PROGRESSIVE", _P + "jpeg_progressive", _bool),
-    Variable("PNG_INTERLACED", _P + "png_interlaced", _bool),
-    Variable("PNG_QUANTIZE", _P + "png_quantize", _bool),
-    Variable("PNG_QUANTIZATION_COLORS", _P + "png_colors", _int),
-    Variable("WEBP_EFFORT", _P + "webp_effort", _int),
-    Variable("WEBP_PRESET", _P + "webp_preset", str.lower),
-    Variable("AVIF_SPEED", _P + "avif_speed", _int),
-    Variable("JXL_EFFORT", _P + "jxl_effort", _int),
-    # Formats
-    Variable("AUTO_WEBP", _P + "auto_formats"),
-    Variable("AUTO_AVIF", _P + "auto_formats"),
-    Variable("AUTO_JXL", _P + "auto_formats"),
-    Variable("ENFORCE_WEBP", _P + "enforce_formats"),
-    Variable("ENFORCE_AVIF", _P + "enforce_formats"),
-    Variable("ENFORCE_JXL", _P + "enforce_formats"),
-    Variable("ENABLE_CLIENT_HINTS", _P + "client_hints", _bool),
-    Variable("PREFERRED_FORMATS", _P + "preferred_formats", _words),
-    Variable("SKIP_PROCESSING_FORMATS", _P + "passthrough", _words),
-    # Processing
-    Variable("AUTO_ROTATE", _T + "auto_rotate", _bool),
-    Variable("STRIP_METADATA", _P + "strip_metadata", _bool),
-    Variable("KEEP_COPYRIGHT", _P + "keep_copyright", _bool),
-    Variable("STRIP_COLOR_PROFILE", _P + "strip_color_profile", _bool),
-    Variable("PRESERVE_HDR", _P + "preserve_hdr", _bool),
-    Variable("ENFORCE_THUMBNAIL", _P + "enforce_thumbnail", _bool),
-    Variable("USE_LINEAR_COLORSPACE", _P + "light", lambda text: "linear" if _bool(text) else "gamma"),
-    Variable("DISABLE_SHRINK_ON_LOAD", _P + "shrink_on_load", _not),
-    Variable("ALWAYS_RASTERIZE_SVG", _P + "rasterize_svg", _bool),
-    Variable("SANITIZE_SVG", _P + "sanitize_svg", _bool),
-    # Watermark and fallback
-    Variable("WATERMARK_DATA", _T + "watermark.data", _text),
-    Variable("WATERMARK_PATH", _T + "watermark.path", _text),
-    Variable("WATERMARK_URL", _T + "watermark.url", _text),
-    Variable("WATERMARK_OPACITY", _P + "watermark_opacity", _float),
-    Variable("FALLBACK_IMAGE_DATA", _T + "fallback.data", _text),
-    Variable("FALLBACK_IMAGE_PATH", _T + "fallback.path", _text),
-    Variable("FALLBACK_IMAGE_URL", _T + "fallback.url", _text),
-    Variable("FALLBACK_IMAGE_HTTP_CODE", _T + "fallback.status", _int),
-    Variable("FALLBACK_IMAGE_TTL", _T + "fallback.ttl_s", _int),
-    # Telemetry
-    Variable("PROMETHEUS_BIND", "server.metrics_host, server.metrics_port"),
-    Variable("PROMETHEUS_NAMESPACE", "telemetry.namespace", _text),
-    Variable("LOG_FORMAT", "telemetry.log_format", _log_format, "structured and gcp become json"),
-    Variable("LOG_LEVEL", "telemetry.log_level", _log_level),
-    Variable("ENV_LOCAL_FILE_PATH", "", note="a file of NAME=value lines, read before anything else"),
-)
-
-# Names of imgproxy 3 and what they are called now.
-RENAMED = {
-    "ENABLE_WEBP_DETECTION": "AUTO_WEBP",
-    "ENABLE_AVIF_DETECTION": "AUTO_AVIF",
-    "CONCURRENCY": "WORKERS",
-    "READ_TIMEOUT": "READ_REQUEST_TIMEOUT",
-    "WRITE_TIMEOUT": "TIMEOUT",
-    "MAX_GIF_FRAMES": "MAX_ANIMATION_FRAMES",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +72,7 @@ def _one(setting: str, name: str, text: str, read_text: Read) -> Given:
         raw = read_text(text)
         # Seconds and counts are read here as imgproxy reads them; the range is the setting's.
         coerce.read(spec, raw)
-    except (_Bad, coerce.Wrong) as error:
+    except (Bad, coerce.Wrong) as error:
         shown = "its value (a secret, not shown)" if spec.secret else repr(text)
         raise Misconfigured(
             f"{PREFIX}{name}: {shown} is not allowed; it takes {error!s}"
@@ -370,17 +137,17 @@ def _prometheus(mine: Env, _env: Env) -> Iterator[Given]:
 
 def _drain(mine: Env, _env: Env) -> Iterator[Given]:
     if "TIMEOUT" in mine and "GRACEFUL_STOP_TIMEOUT" not in mine:
-        yield Given(("server", "drain_timeout_s"), 2 * _int(mine["TIMEOUT"]), PREFIX + "TIMEOUT")
+        yield Given(("server", "drain_timeout_s"), 2 * as_int(mine["TIMEOUT"]), PREFIX + "TIMEOUT")
 
 
 def _queue(mine: Env, _env: Env) -> Iterator[Given]:
     if "REQUESTS_QUEUE_SIZE" in mine and mine["REQUESTS_QUEUE_SIZE"].strip() != "0":
-        yield _one("limits.render_queue", "REQUESTS_QUEUE_SIZE", mine["REQUESTS_QUEUE_SIZE"], _int)
+        yield _one("limits.render_queue", "REQUESTS_QUEUE_SIZE", mine["REQUESTS_QUEUE_SIZE"], as_int)
 
 
 def _file_size(mine: Env, _env: Env) -> Iterator[Given]:
     if "MAX_SRC_FILE_SIZE" in mine:
-        one = _one(_T + "source_bytes", "MAX_SRC_FILE_SIZE", mine["MAX_SRC_FILE_SIZE"], _int)
+        one = _one(TENANT + "source_bytes", "MAX_SRC_FILE_SIZE", mine["MAX_SRC_FILE_SIZE"], as_int)
         yield one
         spec = schema.find(("limits", "source_bytes"))
         if spec and one.raw > spec.default:
@@ -391,7 +158,7 @@ def _negotiation(mine: Env, _env: Env) -> Iterator[Given]:
     for verb, setting in (("AUTO", "auto_formats"), ("ENFORCE", "enforce_formats")):
         names = [n for n in (f"{verb}_JXL", f"{verb}_AVIF", f"{verb}_WEBP") if n in mine]
         if names:
-            on = [n.rpartition("_")[2].lower() for n in names if _one(_P + "client_hints", n, mine[n], _bool).raw]
+            on = [n.rpartition("_")[2].lower() for n in names if _one(POLICY + "client_hints", n, mine[n], as_bool).raw]
             yield Given(("tenants", "default", "policy", setting), on, ", ".join(PREFIX + n for n in names))
 
 
@@ -428,14 +195,14 @@ _BUCKETS = {"ALLOWED_BUCKETS": "allowed_buckets", "DENIED_BUCKETS": "denied_buck
 def _stores(mine: Env, _env: Env) -> Iterator[Given]:
     for store, (prefix, fields) in _STORES.items():
         use = mine.get(f"USE_{prefix}")
-        if use is None or not _one("sources.allow_private", f"USE_{prefix}", use, _bool).raw:
+        if use is None or not _one("sources.allow_private", f"USE_{prefix}", use, as_bool).raw:
             continue
         at = f"sources.stores.{store}."
         yield Given(tuple((at + "kind").split(".")), store, f"{PREFIX}USE_{prefix}")
         for suffix, setting in (fields | _BUCKETS).items():
             name = f"{prefix}_{suffix}"
             if name in mine:
-                reader = _bool if setting == "path_style" else _words if suffix in _BUCKETS else _text
+                reader = as_bool if setting == "path_style" else as_words if suffix in _BUCKETS else as_text
                 yield _one(at + setting, name, mine[name].strip(), reader)
 
 

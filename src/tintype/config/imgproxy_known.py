@@ -39,7 +39,7 @@ _PRO_NAMES = (
     r"ENABLE_RAW_FORMATS$|RESIZING_ALGORITHM$|C2PA_|HWACCEL|HARDWARE_"
 )
 # By the beginning of the name; the first that fits counts.
-_UNSUPPORTED: tuple[tuple[str, str], ...] = (
+UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"OPEN_TELEMETRY_|OTEL_", "OpenTelemetry is not here yet; " + _METRICS),
     (r"DATADOG_|NEW_RELIC_|CLOUD_WATCH_", _METRICS),
     (r"BUGSNAG_|HONEYBADGER_|SENTRY_|AIRBRAKE_|REPORT_", _ERRORS),
@@ -53,11 +53,10 @@ _UNSUPPORTED: tuple[tuple[str, str], ...] = (
     (r"S3_MULTI_REGION$", "name one store for each region in [sources.stores]"),
     (r"VIPS_|FAIL_ON_DEPRECATION$", "it is about imgproxy's own build"),
     (r"LICENSE_", "there is no licence to check"),
-    (r"(GCS|ABS|S3)_(CREDENTIALS|CLIENT|TENANT)", "credentials are found as the provider's tools find them"),
     (_PRO_NAMES, _PRO),
 )
 
 
 def why_unsupported(name: str) -> str | None:
     """Return why a variable of imgproxy does nothing, or None if imgproxy has no such variable."""
-    return next((why for begins, why in _UNSUPPORTED if re.match(begins, name)), None)
+    return next((why for begins, why in UNSUPPORTED if re.match(begins, name)), None)

@@ -20,13 +20,13 @@ _IMGPROXY: dict[str, Any] = {
     "tenants.*.policy.shrink_table": "imgproxy",
     "tenants.*.policy.webp_effort": 4,
 }
-_PROFILES = {"tintype": _TINTYPE, "imgproxy": _IMGPROXY}
+PROFILES = {"tintype": _TINTYPE, "imgproxy": _IMGPROXY}
 
 
 def profile(name: str, tenants: tuple[str, ...]) -> list[Given]:
     """Return what a profile sets, for each tenant."""
     found = []
-    for setting, raw in _PROFILES[name].items():
+    for setting, raw in PROFILES[name].items():
         for tenant in tenants if ".*." in setting else ("",):
             path = tuple(tenant if part == "*" else part for part in setting.split("."))
             found.append(Given(path, raw, f"profile {name}"))

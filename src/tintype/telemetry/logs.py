@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
@@ -55,6 +56,8 @@ class Log:
 
     def write(self, name: str, facts: dict[str, Any]) -> None:
         facts = dict(facts)
+        if isinstance(raised := facts.pop("exc_info", None), BaseException):
+            facts["traceback"] = "".join(traceback.format_exception(raised))[-redact.LENGTH :]
         level = level_of(name, facts)
         if _LEVELS[level] < self._least:
             return

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tintype.core.errors import kinds
+
 
 class Kind(StrEnum):
     COUNTER = "counter"
@@ -44,10 +46,9 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 TENANT = Label("tenant", most=200)
 STATUS = Label("status", ("1xx", "2xx", "3xx", "4xx", "5xx"))
-# How an answer came about; the order is that of the lookup.
-OUTCOME = Label(
-    "outcome", ("memo", "ram", "disk", "object", "joined", "render", "raw", "fallback", "unchanged", "error", "none")
-)
+# How an answer came about, or the code of the error that it is.
+WAYS = ("hit", "renewed", "shared", "miss", "private", "raw", "fallback", "text")
+OUTCOME = Label("outcome", (*WAYS, *sorted(kinds())))
 TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
 SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))
 SCOPE = Label("scope", ("key", "source", "prefix", "tag", "all"))
@@ -124,6 +125,5 @@ METRICS: tuple[Metric, ...] = (
     _counter("purged_entries", "Entries that purges dropped."),
     # The node
     _counter("reloads", "Configuration reloads.", Label("result", ("done", "refused"))),
-    _counter("front_restarts", "Front processes started again after they died."),
     _counter("metrics_dropped", "Measurements that name no declared metric or not its labels: a defect."),
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 MASK = "***"
 # Deeper than any fact of ours; below it, facts are summarised rather than walked.
 DEPTH = 4
-LENGTH = 2000
+LENGTH = 4000
 MOST = 50  # members of a list or mapping
 
 _SECRET_NAMES = re.compile(
