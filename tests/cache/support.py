@@ -40,7 +40,9 @@ class Seen(NodeTelemetry):
         super().event(name, **facts)
 
     def value(self, metric: str, tier: str) -> float:
-        samples = (self.registry.get_sample_value(f"tintype_{name}", {"tier": tier}) for name in (f"{metric}_total", metric))
+        samples = (
+            self.registry.get_sample_value(f"tintype_{name}", {"tier": tier}) for name in (f"{metric}_total", metric)
+        )
         return next((sample for sample in samples if sample is not None), 0.0)
 
     def named(self, name: str) -> list[dict[str, Any]]:

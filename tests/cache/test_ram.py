@@ -66,10 +66,10 @@ async def test_an_entry_too_large_for_memory_takes_its_older_self_with_it() -> N
 
 def test_a_scan_does_not_push_out_what_is_used() -> None:
     cache: S3Fifo[int] = S3Fifo(1000, lambda key, value: None)
-    for round in range(4):
+    for turn in range(4):
         for key in range(50):
             if cache.get(f"hot{key}") is None:
-                cache.put(f"hot{key}", round, 10)
+                cache.put(f"hot{key}", turn, 10)
     for key in range(5000):
         cache.put(f"once{key}", key, 10)
     assert sum(cache.get(f"hot{key}") is not None for key in range(50)) == 50

@@ -38,7 +38,9 @@ INSERT INTO total VALUES (0, 0);
 PRAGMA user_version = 1;
 COMMIT;
 """
-_FILES = ("index", "index-wal", "index-shm")
+_LOG = "index-wal"
+_FILES = ("index", _LOG, "index-shm")
+_MARGIN_PAGES = 8 + 8  # the shared-memory file, and what one addition may add
 _BATCH = 64  # rows removed in one transaction: a few milliseconds
 _AHEAD = 1024  # numbers checked for orphans: more than can be lost between two checkpoints
 _TAGS, _READ_TAGS = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(tuple[bytes, ...])
@@ -85,7 +87,8 @@ class FileIndex:
         self._remove_orphans()
 
     def find(self, key: bytes) -> Found | None:
-        sql = "SELECT id, size, checksum, meta FROM entry WHERE key = ?"
+        # The casts keep a damaged row from having other types than it was given.
+        sql = "SELECT id, CAST(size AS INTEGER), CAST(checksum AS BLOB), CAST(meta AS BLOB) FROM entry WHERE key = ?"
         row = self._reader().execute(sql, (key,)).fetchone()
         return None if row is None else Found(*row)
 
@@ -130,7 +133,7 @@ class FileIndex:
     def forget(self, found: Found) -> bool:
         """Drop one entry whose file is missing or damaged; False = it went meanwhile, all is well."""
         with self._writing() as db:
-            sql = "SELECT id, size, tags FROM entry WHERE id = ? AND checksum = ?"
+            sql = "SELECT id, size, tags FROM entry WHERE id = ? AND CAST(checksum AS BLOB) = ?"
             rows = db.execute(sql, (found.id, found.checksum)).fetchall()
             self._remove(db, rows)
         return bool(rows)
@@ -169,8 +172,13 @@ class FileIndex:
         """Return the bytes of disk in use: files, files being written, folders and this index."""
         with self._lock:
             total: int = self._writer.execute("SELECT bytes FROM total").fetchone()[0]
-            own = sum(_size(self._folder / name) for name in _FILES)
-            return total + own + self._pending + self._lost + self._shelf.folders_bytes(self._last())
+            return total + self._own_bytes() + self._pending + self._lost + self._shelf.folders_bytes(self._last())
+
+    def _own_bytes(self) -> int:
+        """What the index takes, and will after one more transaction: the log is counted in full from the start."""
+        pages: int = self._writer.execute("PRAGMA page_count").fetchone()[0]
+        log = max(_size(self._folder / _LOG), self._log_pages * BLOCK)
+        return (pages + _MARGIN_PAGES) * BLOCK + log
 
     def count(self) -> int:
         count: int = self._reader().execute("SELECT entries FROM total").fetchone()[0]
@@ -298,7 +306,7 @@ class FileIndex:
         """Give pages back once a quarter of the index is empty, a little at a time."""
         free = self._writer.execute("PRAGMA freelist_count").fetchone()[0]
         if free * 4 > self._writer.execute("PRAGMA page_count").fetchone()[0]:
-            self._writer.execute(f"PRAGMA incremental_vacuum({_BATCH})").fetchall()
+            self._writer.executescript(f"PRAGMA incremental_vacuum({_BATCH})")  # `execute` would stop after one page
 
     def _flush(self, db: sqlite3.Connection) -> None:
         uses, self._touched = self._touched, {}

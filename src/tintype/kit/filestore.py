@@ -98,7 +98,7 @@ class FileStore:
             raise Misconfigured(f"{folder} cannot be used for the {tier} store: {error}") from error
         self._readers = ThreadPoolExecutor(_READERS, f"{tier}-read")
         self._writers = ThreadPoolExecutor(_WRITERS, f"{tier}-write")
-        self._writers.submit(self._index.sweep_lost, self._is_closed)
+        self._writers.submit(self._guarded, self._index.sweep_lost, self._is_closed)
 
     async def get(self, key: str) -> Stored | None:
         """Return a whole, checked body or None; a damaged or truncated one is dropped and counted."""
@@ -204,9 +204,12 @@ class FileStore:
         self, key: bytes, body: bytes | Path, meta: bytes, tenant: bytes, source: bytes, tags: tuple[bytes, ...]
     ) -> bool:
         size = body.stat().st_size if isinstance(body, Path) else len(body)
-        evicted = self._index.make_room(size) if size <= self._max_bytes // _LARGEST else None
-        if evicted is None:
-            self._telemetry.event("cache_put_refused", tier=self._tier, size=size, room=self._max_bytes)
+        if size > self._max_bytes // _LARGEST:
+            self._telemetry.event("cache_put_refused", tier=self._tier, size=size, most=self._max_bytes // _LARGEST)
+            return False
+        evicted = self._index.make_room(size)
+        if evicted is None:  # files of a past life are still being removed, or `account` took all there is
+            self._count("cache_errors")
             return False
         self._count("cache_evictions", evicted)
         try:
@@ -235,7 +238,7 @@ class FileStore:
         dropped = self._index.drop(selector)
         self._report()
         if not self._closed:
-            self._writers.submit(self._index.sweep_lost, self._is_closed)
+            self._writers.submit(self._guarded, self._index.sweep_lost, self._is_closed)
         return dropped
 
     def _touch(self, found: Found) -> None:
