@@ -152,9 +152,9 @@ def _aspect_inside(size: Size, box: Size) -> Size:
     """Return the box, or where the image does not reach it, the largest part of the image with the box's aspect."""
     across, down = box.width / size.width, box.height / size.height
     if across > down and across > 1:
-        return Size(size.width, scaled(size.width, box.height / box.width))
+        return Size(size.width, _follows(size.width, box.height, box.width))
     if down > across and down > 1:
-        return Size(scaled(size.height, box.width / box.height), size.height)
+        return Size(_follows(size.height, box.width, box.height), size.height)
     return box
 
 
@@ -164,10 +164,15 @@ def _aspect_around(size: Size, box: Size) -> Size:
         return NOTHING
     across, down = box.width / size.width, box.height / size.height
     if down > across:
-        return Size(size.width, scaled(size.width, box.height / box.width))
+        return Size(size.width, _follows(size.width, box.height, box.width))
     if across > down:
-        return Size(scaled(size.height, box.width / box.height), size.height)
+        return Size(_follows(size.height, box.width, box.height), size.height)
     return NOTHING
+
+
+def _follows(side: int, to: int, of: int) -> int:
+    """Return the side that is to `side` as `to` is to `of`; at least a pixel, unless there is no wish about it."""
+    return max(1, scaled(side, to / of)) if to else 0
 
 
 def padding_px(pad: Pad, dpr: float) -> tuple[int, int, int, int]:
