@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import fcntl
 import os
-import sys
 import tempfile
 
 from tintype.core.binding import Binding
@@ -40,15 +40,14 @@ class HeldLease:
 
 def _memory(body: bytes) -> int:
     """Return a descriptor on bytes: sealed memory where the platform has it, else a file without a name."""
-    if sys.platform == "linux":
-        import fcntl  # noqa: PLC0415 - POSIX only
-
+    if hasattr(os, "memfd_create"):
         fd = os.memfd_create("tintype-held", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.write(fd, body) if body else None
+        with open(fd, "wb", closefd=False) as file:
+            file.write(body)
         seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
         return fd
-    with tempfile.TemporaryFile() as file:
+    with tempfile.NamedTemporaryFile() as file:
         file.write(body)
         file.flush()
-        return os.dup(file.fileno())
+        return os.open(file.name, os.O_RDONLY | os.O_CLOEXEC)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from tintype.core.offer import Offer
 from tintype.core.pipeline import Output, Pipeline, SourceRef
 from tintype.core.policy import Policy
 from tintype.core.resolve import resolve
+from tintype.kit.held import HeldLease
 from tintype.ports import Engine
 
 _QUALITY = 90
@@ -26,12 +25,9 @@ async def make_photo(engine: Engine, photo: Path, deadline: float) -> None:
         OSError: the folder cannot be written.
     """
     drawing = files("tintype.services").joinpath("demo.svg").read_bytes()
-    digest = hashlib.sha256(drawing).hexdigest()
     asked = Pipeline.of(SourceRef(url="local:///demo.svg"), output=Output(format=Format.JPEG, quality=_QUALITY))
-    with tempfile.TemporaryFile() as file:
-        file.write(drawing)
-        file.flush()
-        source = (file.fileno(), len(drawing), Format.SVG)
+    with HeldLease("", "demo:", drawing) as lease:
+        source, digest = (lease.fd(), len(drawing), Format.SVG), lease.binding.digest
         info = await engine.probe(*source, tenant="", digest=digest, source_pixels=0, deadline=deadline)
         plan = resolve(asked, info, Offer(), Policy())
         done = await engine.run([source], [plan], tenant="", digest=digest, deadline=deadline)
