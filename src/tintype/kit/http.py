@@ -24,7 +24,7 @@ _NAMES_KEPT_S = 10
 # Longest status line, longest header and most headers of an answer.
 _LINE_BYTES, _FIELD_BYTES, _FIELDS = 8190, 8190, 128
 
-_AUTHORITY = re.compile(r"(https?)://([^/?#\\\s\x00-\x20\x7f]+)([^#]*)", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(r"(https?)://([^/?#\\\s\x00-\x20\x7f]+)([/?][^#]*)?(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What may stand in a path or query as it is (RFC 3986, and brackets, which servers take): the rest is percent-encoded.
 _AS_IS = "%!$&'()*+,-./:;=?@_~[]"
@@ -138,10 +138,10 @@ def request_url(text: str) -> URL:
     Raises:
         BadRequest: it is no http or https URL.
     """
-    match = _AUTHORITY.match(text)
+    match = _URL.fullmatch(text)
     if match is None:
         raise BadRequest("The source URL has no host; it looks like http://host/path")
-    tail = _STRAY_PERCENT.sub("%25", match[3])
+    tail = _STRAY_PERCENT.sub("%25", match[3] or "/")
     tail = quote(tail.encode("utf-8", "surrogateescape"), safe=_AS_IS)
     try:
         base = URL(f"{match[1].lower()}://{match[2]}")
