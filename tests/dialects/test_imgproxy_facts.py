@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tintype.core.errors import TintypeError
 from tintype.dialects.imgproxy import Imgproxy, ImgproxySettings
 

@@ -39,13 +39,20 @@ class SourceReader:
         kind = segments[0] if len(segments) > 1 else ""
         if kind == PLAIN:
             data, extension = _read_plain(segments[1:])
-        elif kind == ENCRYPTED:
+            return self._accept(_to_text(data)), extension
+        if kind == ENCRYPTED:
             encoded, extension = self._join(segments[1:])
-            data = self._decrypt(encoded)
-        else:
-            encoded, extension = self._join(segments)
-            data = _decode(encoded)
-        return self._accept(_to_text(data)), extension
+            return self._read_encrypted(encoded), extension
+        encoded, extension = self._join(segments)
+        return self._accept(_to_text(_decode(encoded))), extension
+
+    def _read_encrypted(self, encoded: str) -> str:
+        if self._decrypt is None:
+            raise BadRequest("encrypted sources are off here; configure source_key")
+        try:
+            return self._accept(_to_text(self._decrypt(encoded)))
+        except (BadRequest, ValueError):  # one answer for all that can be wrong, whether it was the padding or the text
+            raise BadRequest("the encrypted source is no allowed URL when read with the configured key") from None
 
     def _join(self, chunks: list[str]) -> tuple[str, str]:
         if self._drops_filename and len(chunks) > 1:
@@ -141,9 +148,9 @@ def _replacement(pattern: str, template: str) -> Callable[[str], str]:
     return lambda url: compiled.sub(fill, url, count=1) if compiled.match(url) else url
 
 
-def _decrypter(settings: ImgproxySettings) -> Callable[[str], bytes]:
+def _decrypter(settings: ImgproxySettings) -> Callable[[str], bytes] | None:
     if not settings.source_key:
-        return _no_key
+        return None
     if not settings.keys:
         raise Misconfigured(
             "imgproxy source_key needs signing keys: without signatures, answers to altered URLs would reveal the source"
@@ -151,7 +158,3 @@ def _decrypter(settings: ImgproxySettings) -> Callable[[str], bytes]:
     from tintype.dialects.imgproxy.crypt import Decrypter  # noqa: PLC0415 - the library is loaded where it is used
 
     return Decrypter(settings.source_key).decrypt
-
-
-def _no_key(encoded: str) -> bytes:  # noqa: ARG001 - the same shape as with a key
-    raise BadRequest("encrypted sources are off here; configure source_key")

@@ -89,7 +89,8 @@ def background(wanted: Wanted) -> list[str]:
 def crop(wanted: Wanted, base: Wanted) -> list[str] | None:
     if (wanted.crop, wanted.crop_gravity) == (base.crop, base.crop_gravity):
         return None
-    own = wanted.crop_gravity
+    # Once a preset has given a crop a gravity of its own, it can only be changed.
+    own = wanted.crop_gravity or (wanted.gravity if base.crop_gravity else None)
     return [*map(show_number, wanted.crop), *(show_gravity(own) if own else [])]
 
 
