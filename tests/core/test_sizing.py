@@ -13,6 +13,7 @@ from tintype.core.geometry import Size
 from tintype.core.pipeline import Crop, Extend, ExtendAspect, Fit, Gravity, Op, Pad, Pipeline, Resize
 from tintype.core.sizing import Sizes, Wish, padding_px, sizes_of
 
+ONE = Fraction(1)
 HALF = Fraction(1, 2) + Fraction(1, 10**6)
 
 
@@ -21,10 +22,10 @@ def sized(width: int, height: int, *ops: Op, vector: bool = False, limit_px: int
     return sizes_of(Size(width, height), wish)
 
 
-def result(width: int, height: int, *ops: Op, **wish: int) -> tuple[int, int]:
+def result(width: int, height: int, *ops: Op, limit_px: int = 0) -> Size:
     """Return the size after scaling and cutting, without canvases."""
-    sizes = sized(width, height, *ops, **wish)
-    return tuple(sizes.scaled.within(sizes.keep))
+    sizes = sized(width, height, *ops, limit_px=limit_px)
+    return sizes.scaled.within(sizes.keep)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +133,8 @@ def test_contain_is_exactly_the_largest_image_in_the_box(w: int, h: int, bw: int
     if not enlarge:
         scale = min(scale, Fraction(1))
     width, height = sized(w, h, Resize(width=bw, height=bh, enlarge=enlarge)).scaled
-    assert abs(width - max(1, w * scale)) <= HALF
-    assert abs(height - max(1, h * scale)) <= HALF
+    assert abs(width - max(ONE, w * scale)) <= HALF
+    assert abs(height - max(ONE, h * scale)) <= HALF
     assert enlarge or (width <= w and height <= h)
     assert width <= bw
     assert height <= bh
@@ -162,8 +163,8 @@ def test_cover_down_keeps_the_aspect_of_the_box(w: int, h: int, bw: int, bh: int
     width, height = sizes.scaled.within(sizes.keep)
     # One side follows from the other by the box's aspect, but for rounding and for the last pixel.
     follows = (
-        abs(width - max(Fraction(1), Fraction(height * bw, bh))),
-        abs(height - max(Fraction(1), Fraction(width * bh, bw))),
+        abs(width - max(ONE, Fraction(height * bw, bh))),
+        abs(height - max(ONE, Fraction(width * bh, bw))),
     )
     assert min(follows) <= HALF
 
@@ -177,7 +178,7 @@ def test_exact_is_the_box(w: int, h: int, bw: int, bh: int) -> None:
 def test_one_side_gives_the_other(w: int, h: int, bw: int) -> None:
     width, height = sized(w, h, Resize(width=bw, enlarge=True)).scaled
     assert width == bw
-    assert abs(height - max(Fraction(1), Fraction(h * bw, w))) <= HALF
+    assert abs(height - max(ONE, Fraction(h * bw, w))) <= HALF
 
 
 @given(sides, sides, resizes, crops, pads, st.integers(1, 2000))
