@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
-from tintype.core.errors import UnsupportedImage
+from tintype.core.errors import SourceTooLarge, UnsupportedImage
 from tintype.core.formats import FACTS, LOADABLE, Format
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Watermark
@@ -73,6 +73,7 @@ class Look:
 
     async def through(self, want: Want, binding: Binding) -> View:
         """Look at a want through a binding."""
+        _check_size(want, binding)
         if binding.info is None:
             binding = await self._probe(want, binding)
         assert binding.info is not None
@@ -105,6 +106,13 @@ class Look:
         if not want.wears_watermark:
             return ()
         return ((await self._standins.binding(want.tenant, want.tenant.watermark, want.deadline)).digest,)
+
+
+def _check_size(want: Want, binding: Binding) -> None:
+    """Hold a source against its tenant's bound; the node's own was held while it was fetched."""
+    most = want.asked.pipeline.bounds.source_bytes or want.tenant.source_bytes
+    if most and binding.size > most:
+        raise SourceTooLarge(f"the source has {binding.size} bytes; this tenant allows {most}")
 
 
 def known_format(lease: Lease) -> Format:

@@ -113,7 +113,7 @@ class Reply:
         body = text.encode()
         headers: Headers = [
             *SECURITY,
-            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-type", b"text/plain" if text.isascii() else b"text/plain; charset=utf-8"),
             (b"content-length", str(len(body)).encode()),
             *(extra or []),
         ]
@@ -131,8 +131,9 @@ class Reply:
         headers: Headers = [
             (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox"),
             (b"x-content-type-options", b"nosniff"),
-            (b"content-type", b"text/html; charset=utf-8"),
+            (b"content-type", b"text/html"),
             (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"max-age=31536000, public"),
         ]
         await self._start(200, headers, "text", None)
         await self._finish(body, 200, "text", len(body))

@@ -86,7 +86,7 @@ def info(format: Format, data: Data) -> ImageInfo:
 
 def frames(image: Image) -> int:
     """Return how many frames an animation has; pages without delays are no animation."""
-    return number(image, "n-pages", 1) if has(image, "delay") and has(image, "page-height") else 1
+    return number(image, "n-pages", 1) if has(image, "delay") else 1
 
 
 def _thumbnail(data: Data, image: Image) -> tuple[int, int]:
