@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import urljoin
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -150,8 +151,7 @@ def _target(response: ClientResponse) -> URL | None:
     if response.status not in _REDIRECTS or not location:
         return None
     try:
-        target = response.url.join(URL(location))
-        return request_url(str(target))
+        return request_url(urljoin(str(response.url), location))
     except (ValueError, BadRequest):
         raise SourceFailed("The origin redirected to something that is no http or https URL") from None
 
