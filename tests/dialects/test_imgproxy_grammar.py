@@ -157,6 +157,15 @@ def test_listed_sources_are_read(source: str) -> None:
     assert LISTED.parse(f"/_/plain/{source}", NOW)
 
 
+def test_patterns_have_the_form_of_what_they_match() -> None:
+    dialect = Imgproxy(ImgproxySettings(allowed_sources=("HTTPS://CDN*.Example.com:443/", "http://Static.")))
+    assert url_of("/_/plain/https://cdn1.example.com/A", dialect) == "https://cdn1.example.com/A"
+    assert url_of("/_/plain/https://cdn1.example.com:443/A", dialect) == "https://cdn1.example.com/A"
+    assert url_of("/_/plain/http://static.example.com/A", dialect) == "http://static.example.com/A"
+    with pytest.raises(SourceUnlisted):
+        dialect.parse("/_/plain/https://cdn1.example.com:8443/A", NOW)
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -234,6 +234,7 @@ SAME = [
     ("pix:0", "pix:1"),
     ("rs:fill:9:9/g:no:-0:0", "rs:fill:9:9/g:no"),
     ("bl:1.0", "bl:1"),
+    ("t:-0", "t:0"),
     ("pd:1:1:1:1", "pd:1"),
     ("wm:0:no:1:2:3", ""),
 ]
@@ -243,6 +244,41 @@ SAME = [
 def test_equal_requests_are_one_request(one: str, other: str) -> None:
     assert parse(one).pipeline.fingerprint == parse(other).pipeline.fingerprint
     assert parse(one) == parse(other)
+
+
+CANONICAL = {
+    "": "plain/a",
+    "width:30/height:20": "rs:fit:30:20/plain/a",
+    "rs:fill:30:20:0:0": "rs:fill:30:20/plain/a",
+    "el:1/h:9": "rs:fit:0:9:1/plain/a",
+    "rs:fill:9:9/g:fp:0.5:0": "rs:fill:9:9/g:fp:0.5:0/plain/a",
+    "rs:fill:9:9/gravity:so:0:0.10": "rs:fill:9:9/g:so:0:0.1/plain/a",
+    "s:9:9/ex:1:fp:0:0": "rs:fit:9:9/ex:1:fp:0:0/plain/a",
+    "crop:90:80": "c:90:80/plain/a",
+    "crop:90:80:no": "c:90:80:no:0:0/plain/a",
+    "padding:1:1:1:1": "pd:1/plain/a",
+    "pd:1:2:1:2": "pd:1:2/plain/a",
+    "pd:1:2:3:2": "pd:1:2:3/plain/a",
+    "trim:10:FFF": "t:10:ffffff/plain/a",
+    "t:10::0:1": "t:10::0:1/plain/a",
+    "background:255:0:0": "bg:ff0000/plain/a",
+    "wm:0.50:ce:0:0": "wm:0.5/plain/a",
+    "wm:1:ce:0:0:0.2": "wm:1:ce:0:0:0.2/plain/a",
+    "zoom:2:2": "z:2/plain/a",
+    "fl:0:1": "fl:0:1/plain/a",
+    "ar:f": "ar:0/plain/a",
+    "format:jpeg": "plain/a@jpg",
+    "fn:w6l0w6k:1": "fn:w6l0w6k:1/plain/a",
+    "fn:YS1i:1": "fn:a-b/plain/a",
+    "skp:svg:gif": "skp:gif:svg/plain/a",
+    "raw:1/q:3": "raw:1/plain/a",
+    "msr:1.50/mrd:9": "msr:1.5/mrd:9/plain/a",
+}
+
+
+@pytest.mark.parametrize(("options", "written"), CANONICAL.items(), ids=CANONICAL.keys())
+def test_requests_have_one_canonical_text(options: str, written: str) -> None:
+    assert TRUSTING.format(parse(options, "plain/a")) == f"/unsafe/{written}"
 
 
 DIFFERENT = [

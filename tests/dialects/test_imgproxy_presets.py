@@ -97,6 +97,17 @@ def test_nobody_but_the_operator_is_bound_by_the_list_of_options() -> None:
             listed.parse(f"/_/{options}/plain/a", NOW)
 
 
+def test_what_is_allowed_is_what_is_written() -> None:
+    listed = dialect(PRESETS[1:], allowed_options=("w", "height", "rt", "pr", "quality"))
+    for options in ("w:9", "w:9/height:8/rt:fill", "pr:thumb", "quality:50"):
+        asked = listed.parse(f"/_/{options}/plain/a@png", NOW)
+        assert listed.parse(listed.format(asked), NOW) == asked
+    assert listed.format(listed.parse("/_/pr:thumb/plain/a", NOW)) == "/unsafe/rt:fill/w:64/height:64/plain/a"
+    assert dialect(()).format(listed.parse("/_/pr:thumb/plain/a", NOW)) == "/unsafe/rs:fill:64:64/plain/a"
+    with pytest.raises(BadRequest, match="no imgproxy URL"):
+        listed.format(dialect(()).parse("/_/blur:2/plain/a", NOW))
+
+
 def test_only_presets() -> None:
     only = dialect((*PRESETS[1:], ("png", "f:png")), only_presets=True)
     thumb = only.parse("/_/thumb/plain/a", NOW)
@@ -104,6 +115,7 @@ def test_only_presets() -> None:
     assert only.parse("/_/thumb:png/plain/a", NOW) == only.parse("/_/thumb/plain/a@png", NOW)
     assert only.parse(only.format(thumb), NOW) == thumb
     assert only.format(thumb) == "/unsafe/thumb/plain/a"
+    assert only.format(only.parse("/_/thumb/plain/a@gif", NOW)) == "/unsafe/thumb/plain/a@gif"
     for path in ("w:10/plain/a", "nope/plain/a", "thumb:nope/plain/a", "plain/a", "thumb", "/plain/a"):
         with pytest.raises(BadRequest):
             only.parse(f"/_/{path}", NOW)

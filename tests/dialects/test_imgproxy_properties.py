@@ -143,7 +143,7 @@ urls = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(wanted=wanted, url=urls)
 def test_what_is_written_comes_back(wanted: Wanted, url: str) -> None:
     asked = build.build(wanted, url)
@@ -154,14 +154,14 @@ def test_what_is_written_comes_back(wanted: Wanted, url: str) -> None:
     assert TRUSTING.parse(target, NOW).pipeline.fingerprint == asked.pipeline.fingerprint
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(wanted=wanted, url=urls)
 def test_equal_values_have_equal_bytes(wanted: Wanted, url: str) -> None:
     one, other = build.build(wanted, url), build.build(wanted.copy(), "".join(list(url)))
     assert canonical_bytes(one) == canonical_bytes(other)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(wanted=wanted, url=urls, dialect=st.sampled_from(DIALECTS))
 def test_what_cannot_be_written_is_refused_and_never_written_wrong(wanted: Wanted, url: str, dialect: Imgproxy) -> None:
     asked = build.build(wanted, url)

@@ -182,6 +182,10 @@ def show_number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(value)
 
 
+def show_fit(value: Fit) -> str:
+    return FIT_NAMES[value]
+
+
 def show_megapixels(pixels: int) -> str:
     return show_number(pixels / 1_000_000)
 

@@ -8,7 +8,7 @@ from tintype.core.asked import Asked
 from tintype.core.errors import BadRequest, Expired, Misconfigured
 from tintype.dialects.imgproxy import grammar, options, refusal
 from tintype.dialects.imgproxy.build import build
-from tintype.dialects.imgproxy.format import path_of, preset_path_of
+from tintype.dialects.imgproxy.format import path_of, preset_paths_of
 from tintype.dialects.imgproxy.presets import Presets
 from tintype.dialects.imgproxy.settings import ImgproxySettings
 from tintype.dialects.imgproxy.sign import Signatures
@@ -81,7 +81,7 @@ class Imgproxy:
 
     def _option_path(self, asked: Asked) -> str:
         try:
-            path = path_of(asked, self._start, self._separator)
+            path = path_of(asked, self._start, self._separator, self._allowed)
         except (KeyError, ValueError, OverflowError) as error:
             raise BadRequest(f"this request has no imgproxy URL: {error}") from error
         if not self._says(path, asked):
@@ -89,7 +89,7 @@ class Imgproxy:
         return path
 
     def _preset_path(self, asked: Asked) -> str:
-        paths = (preset_path_of(name, asked) for name in self._presets.names)
+        paths = preset_paths_of(asked, self._presets.names)
         path = next((path for path in paths if self._says(path, asked)), None)
         if path is None:
             raise BadRequest("only presets are allowed in URLs here, and none of them says this")

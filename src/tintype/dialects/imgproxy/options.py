@@ -17,7 +17,8 @@ from tintype.dialects.imgproxy.writing import Write
 class Option:
     """One option. The first of `names` is the one that is written; `takes` is its arguments, for people.
 
-    `guarded`: only where the tenant lets URLs set bounds for themselves.
+    `guarded`: only where the tenant lets URLs set bounds for themselves. `covers`: options that say the same in parts;
+    they are written where this one is not allowed.
     """
 
     names: tuple[str, ...]
@@ -26,6 +27,7 @@ class Option:
     read: Read
     write: Write | None = None
     guarded: bool = False
+    covers: tuple[str, ...] = ()
 
 
 def apply(wanted: Wanted, name: str, args: Sequence[str], *, trusted: bool) -> None:
@@ -90,12 +92,19 @@ OPTIONS: tuple[Option, ...] = (
         8,
         reading.resize,
         writing.changed(writing.resize),
+        covers=("rt", "w", "h", "el"),
     ),
     Option(("s", "size"), "width:height:enlarge:extend:gravity:x:y", 7, reading.size),
-    Option(("rt", "resizing_type"), "fit, fill, fill-down, force or auto", 1, reading.one("fit", arguments.fit)),
-    Option(("w", "width"), "pixels", 1, reading.one("width", pixels)),
-    Option(("h", "height"), "pixels", 1, reading.one("height", pixels)),
-    Option(("el", "enlarge"), "true or false", 1, reading.switch("enlarge")),
+    Option(
+        ("rt", "resizing_type"),
+        "fit, fill, fill-down, force or auto",
+        1,
+        reading.one("fit", arguments.fit),
+        writing.one("fit", arguments.show_fit),
+    ),
+    _pixels("width", "w", "width"),
+    _pixels("height", "h", "height"),
+    _switch("enlarge", "el", "enlarge"),
     _pixels("min_width", "mw", "min-width"),
     _pixels("min_height", "mh", "min-height"),
     Option(("z", "zoom"), "factor, or x:y", 2, reading.zoom, writing.whole(writing.zoom)),

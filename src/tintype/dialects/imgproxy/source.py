@@ -26,7 +26,7 @@ class SourceReader:
         self._base = settings.base_url
         self._drops_filename = settings.base64_includes_filename
         self._replacements = tuple(_replacement(*pair) for pair in settings.url_replacements)
-        self._listed = tuple(re.compile(_prefix(pattern)) for pattern in settings.allowed_sources)
+        self._listed = tuple(re.compile(_prefix(_canonical_pattern(pattern))) for pattern in settings.allowed_sources)
         self._decrypt = _decrypter(settings)
 
     def read(self, segments: list[str]) -> tuple[str, str]:
@@ -100,6 +100,17 @@ def canonical(url: str) -> str:
     user, mark, host = authority.rpartition("@")
     host = host.lower().removesuffix(_DEFAULT_PORTS[scheme])
     return f"{scheme}://{user}{mark}{host}{'' if path.startswith('/') else '/'}{path}"
+
+
+def _canonical_pattern(pattern: str) -> str:
+    """Bring a pattern to the form of the URLs it is matched against; one that ends within the host stays so."""
+    scheme, colon, rest = pattern.partition("://")
+    if "/" not in rest:
+        return f"{scheme.lower()}{colon}{rest.lower()}" if colon else pattern
+    try:
+        return canonical(pattern)
+    except BadRequest as error:
+        raise Misconfigured(f"imgproxy allowed_sources: {pattern!r}: {error}") from error
 
 
 def _read_plain(segments: list[str]) -> tuple[bytes, str]:
