@@ -38,18 +38,27 @@ def build(wanted: Wanted, url: str) -> Asked:
     return Asked(pipeline=_pipeline(wanted, url), delivery=_delivery(wanted))
 
 
-def unbuild(asked: Asked) -> Wanted:
-    """Return the state that `build` makes the request from; where it cannot be, `build` makes something else."""
-    pipeline = asked.pipeline
-    wanted = Wanted(auto_rotate=pipeline.find(Orient) is not None, buster=pipeline.source.buster)
+def unbuild(asked: Asked, base: Wanted) -> Wanted:
+    """Return the state that `build` makes the request from; where it cannot be, `build` makes something else.
+
+    What does not count for a raw answer is as in `base`, the state that every request begins with.
+    """
+    wanted = base.copy() if asked.delivery.raw else Wanted()
+    wanted.buster = asked.pipeline.source.buster
     _take(wanted, asked.delivery, **{field: field for field in Delivery.__struct_fields__})
-    _take(wanted, pipeline.bounds, **{field: field for field in Bounds.__struct_fields__})
+    _take(wanted, asked.pipeline.bounds, **{field: field for field in Bounds.__struct_fields__})
+    if not wanted.raw:
+        _unbuild_image(wanted, asked.pipeline)
+    return wanted
+
+
+def _unbuild_image(wanted: Wanted, pipeline: Pipeline) -> None:
+    wanted.auto_rotate = pipeline.find(Orient) is not None
     _take(wanted, pipeline.output, **{field: field for field in Output.__struct_fields__})
     for op in pipeline.ops:
         _unbuild_op(wanted, op)
     if wanted.crop_gravity == wanted.gravity:
         wanted.crop_gravity = None
-    return wanted
 
 
 def _pipeline(wanted: Wanted, url: str) -> Pipeline:

@@ -24,7 +24,7 @@ def path_of(asked: Asked, base: Wanted, separator: str, allowed: Collection[str]
     Raises:
         KeyError, ValueError, OverflowError: a value that the language has no word for.
     """
-    wanted = unbuild(asked)
+    wanted = unbuild(asked, base)
     extension = "" if wanted.format == base.format else _extension(asked)
     options = _options(wanted, base, separator, allowed)
     return "/" + "/".join([*options, source.write(asked.pipeline.source.url, extension)])
