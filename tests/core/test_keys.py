@@ -49,6 +49,9 @@ def key(plan: Plan, tenant: str = "t", digests: tuple[str, ...] = ("aa",), epoch
     return plan_key(tenant, digests, plan, epoch)
 
 
+FOCUSED = Gravity(anchor=Anchor.FOCUS, x=0.25, y=0.75)
+
+
 # A pinned value changes only on purpose: together with the render epoch, and with a line in the changelog.
 @pytest.mark.parametrize(
     ("pipeline", "pinned"),
@@ -56,7 +59,7 @@ def key(plan: Plan, tenant: str = "t", digests: tuple[str, ...] = ("aa",), epoch
         (asked(), "3181133fd596dc72080fba6f884bd80d"),
         (asked(Orient(), Resize(width=300, height=200, fit=Fit.COVER)), "34680311ac9a47531225166b54c611cc"),
         (
-            asked(Trim(), Crop(width=0.5, gravity=Gravity(anchor=Anchor.FOCUS, x=0.25, y=0.75))),
+            asked(Trim(), Crop(width=0.5, gravity=FOCUSED)),
             "5df3c6a14d76f3e928382ee62a026381",
         ),
         (asked(output=Output(format=Format.WEBP, quality=40)), "a3faba61ea418c3a7b8f1d151ad949d8"),

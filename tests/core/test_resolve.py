@@ -427,7 +427,8 @@ def check(plan: Plan, policy: Policy) -> None:
     assert min(plan.width, plan.height) >= 1
     facts = FACTS[plan.save.format]
     assert plan.passthrough or not facts.max_side_px or max(plan.width, plan.height) <= facts.max_side_px
-    assert not policy.result_pixels or plan.width * plan.height * plan.load.frames <= policy.result_pixels or plan.rest
+    pixels = plan.width * plan.height * plan.load.frames
+    assert not policy.result_pixels or pixels <= policy.result_pixels or plan.rest or plan.passthrough
     assert plan.load.frames <= max(1, policy.frames)
     assert plan.cost.cpu_ms > 0
     assert plan.cost.peak_bytes > 0
@@ -491,3 +492,40 @@ def test_the_same_request_is_the_same_plan(pipeline: Pipeline, info: ImageInfo, 
 def test_bounds_of_the_pipeline_replace_those_of_the_policy() -> None:
     pipeline = Pipeline.of(SOURCE, bounds=Bounds(frames=3))
     assert resolve(pipeline, GIF, Offer(), Policy()).load.frames == 3
+
+
+anything = st.floats() | st.sampled_from((1e308, 1e-308, 5e-324, 1e18, 0.0))
+any_side = st.integers(0, 10**15)
+any_gravity = st.builds(Gravity, anchor=st.sampled_from(Anchor), x=anything, y=anything)
+absurd = st.builds(
+    lambda *ops: ops,
+    st.builds(Crop, width=anything, height=anything, gravity=any_gravity),
+    st.builds(
+        Resize,
+        width=any_side,
+        height=any_side,
+        fit=st.sampled_from(Fit),
+        enlarge=st.booleans(),
+        gravity=any_gravity,
+        zoom_x=anything,
+        zoom_y=anything,
+        dpr=anything,
+        min_width=any_side,
+        min_height=any_side,
+    ),
+    st.builds(Extend, gravity=any_gravity),
+    st.builds(ExtendAspect, gravity=any_gravity),
+    st.builds(Pad, top=any_side, left=any_side),
+    st.builds(Watermark, opacity=anything, gravity=any_gravity, scale=anything),
+)
+
+
+@settings(max_examples=300)
+@given(absurd, infos(), policies)
+def test_absurd_numbers_are_refused_and_not_stumbled_over(ops: tuple[Op, ...], info: ImageInfo, policy: Policy) -> None:
+    for chosen in (ops, ops[:2]):
+        try:
+            plan = resolve(Pipeline.of(SOURCE, *chosen), info, Offer(), policy)
+        except (ImageError, BadRequest):
+            continue
+        check(plan, policy)

@@ -33,15 +33,24 @@ class Size(NamedTuple):
         return self.width * self.height
 
 
+_FAR = 1e9
+"""Farther than any image reaches: where numbers end, so that absurd ones are refused by size and not by arithmetic."""
+
+
+def _near(value: float) -> float:
+    return min(max(-_FAR, value), _FAR)
+
+
 def half_up(value: float) -> int:
     """Round half away from zero: how sizes round."""
+    value = _near(value)
     whole = math.trunc(value)
     return whole + int(math.copysign(1, value)) if abs(value - whole) >= 0.5 else whole
 
 
 def half_even(value: float) -> int:
     """Round half to even: how positions and offsets round."""
-    return round(value)
+    return round(_near(value))
 
 
 def scaled(side: int, scale: float) -> int:
@@ -54,7 +63,7 @@ def shrunk(side: int, shrink: float) -> int:
 
 def resampled(side: int, scale: float) -> int:
     """Return what libvips' resize makes of a side: at an exact half, the reciprocal it divides by decides."""
-    return max(1, math.floor((side / (1 / scale) if scale < 1 else side * scale) + 0.5))
+    return max(1, math.floor(_near(side / (1 / scale) if scale < 1 else side * scale) + 0.5))
 
 
 def least(a: int, b: int) -> int:
@@ -65,7 +74,7 @@ def least(a: int, b: int) -> int:
 def crop_side(full: int, wanted: float) -> int:
     """Return the side of a crop in pixels: >= 1 pixels, below 1 a share of the full side, 0 no crop on this side."""
     if wanted >= 1:
-        return int(wanted)
+        return int(_near(wanted))
     return max(1, scaled(full, wanted)) if wanted > 0 else 0
 
 

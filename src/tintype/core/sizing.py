@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from tintype.core.geometry import Size, crop_side, half_even, scaled
 from tintype.core.pipeline import Crop, Extend, ExtendAspect, Fit, Pad, Pipeline, Resize
 
@@ -28,7 +30,7 @@ class Wish:
     @classmethod
     def of(cls, pipeline: Pipeline, *, vector: bool = False, limit_px: int = 0) -> Wish:
         return cls(
-            resize=pipeline.find(Resize) or Resize(),
+            resize=_sane(pipeline.find(Resize) or Resize()),
             crop=pipeline.find(Crop) or Crop(),
             pad=pipeline.find(Pad) or Pad(),
             extend=pipeline.find(Extend) is not None,
@@ -36,6 +38,15 @@ class Wish:
             vector=vector,
             limit_px=limit_px,
         )
+
+
+_MOST = 1e6
+"""Ratios beyond a million, either way, ask for nothing that a million does not: a pixel, or more than is allowed."""
+
+
+def _sane(resize: Resize) -> Resize:
+    zoom_x, zoom_y, dpr = (min(max(1 / _MOST, ratio), _MOST) for ratio in (resize.zoom_x, resize.zoom_y, resize.dpr))
+    return msgspec.structs.replace(resize, zoom_x=zoom_x, zoom_y=zoom_y, dpr=dpr)
 
 
 @dataclass(frozen=True, slots=True)
