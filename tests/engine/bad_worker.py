@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ def act(text: str) -> str:
         case "keep":
             ballast.append(bytearray(os.urandom(1024) * (int(argument) // 1024)))
             return str(os.getpid())
+        case "spin_for":
+            end = time.process_time() + float(argument)
+            while time.process_time() < end:
+                pass
+            return "spun"
         case "refuse":
             raise ImageTooLarge(argument)
         case "raise":
@@ -98,15 +104,21 @@ def babble(number: int) -> str:
     """Answer requests that nobody has made yet, so that the next one would get our answer."""
     info = ImageInfo(format=Format.PNG, width=666, height=666)
     for fd in range(3, 64):
-        try:
-            sock = socket.socket(fileno=fd)
-        except OSError:
+        if not stat.S_ISSOCK(_mode(fd)):
             continue
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd)
         for id in range(number, number + 3):
             for message in (Probed(id=id, info=info), Done(id=id, results=())):
                 sock.sendmsg([msgspec.msgpack.encode(message)])
         sock.detach()
     return "babbled"
+
+
+def _mode(fd: int) -> int:
+    try:
+        return os.fstat(fd).st_mode
+    except OSError:
+        return 0
 
 
 if __name__ == "__main__":

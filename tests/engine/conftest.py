@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,9 +110,9 @@ class Bench:
 Benches = Callable[..., Any]
 
 
-@pytest.fixture
-async def engine() -> AsyncIterator[Benches]:
-    """Make started pools; all are closed at the end of the test."""
+@asynccontextmanager
+async def benches() -> AsyncIterator[Benches]:
+    """Make started pools; all are closed at the end."""
     async with AsyncExitStack() as stack:
 
         async def make(
@@ -135,4 +135,10 @@ async def engine() -> AsyncIterator[Benches]:
                 await pool.start()
             return Bench(pool, clock, log, telemetry)
 
+        yield make
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Benches]:
+    async with benches() as make:
         yield make

@@ -1,13 +1,465 @@
-"""The pool against real worker processes."""
+"""The pool against real worker processes: answers, queue, deadlines, crashes, replacement, shutdown."""
 
 from __future__ import annotations
 
-from tests.engine.conftest import Benches
+import asyncio
+import os
+import signal
+import sys
+
+import psutil
+import pytest
+from msgspec.structs import replace
+
+from tests.engine.conftest import Benches, command_of, plan, sealed
+from tintype.core.errors import (
+    BrokenImage,
+    DeadlinePassed,
+    Draining,
+    EngineFailed,
+    ImageTooLarge,
+    Misconfigured,
+    Poisoned,
+    QueueFull,
+)
+from tintype.core.formats import Format
+from tintype.core.limits import Limits
+from tintype.core.messages import MAX_PACKET_BYTES
+from tintype.core.plan import CropBox, Plan, Rest
+from tintype.engine import Pool
+from tintype.engine.settings import EngineSettings, Isolation, SecuritySettings
+from tintype.telemetry.clock import SystemClock
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="worker sandboxes are tested on Linux")
 
 
-async def test_a_request_is_answered(engine: Benches) -> None:
-    bench = await engine()
+def _large_plan(number: int, steps: int = 1000) -> Plan:
+    return replace(plan(), steps=tuple(CropBox(left=n, top=number, width=70_000, height=70_000) for n in range(steps)))
+
+
+ALL = pytest.mark.parametrize("isolation", list(Isolation))
+
+
+@ALL
+async def test_requests_are_answered(engine: Benches, isolation: Isolation) -> None:
+    bench = await engine(isolation=isolation)
     assert await bench.say("echo hello") == "hello"
+    info = await bench.probe("echo four")
+    assert (info.width, info.height) == (4, 7)
+    assert await bench.say("big 5000000", plans=3) == "x" * 5_000_000
+
+
+async def test_a_result_comes_for_each_plan_with_its_facts(engine: Benches) -> None:
+    bench = await engine()
+    sources = [sealed(b"echo one"), sealed(b"echo two")]
+    finished = await bench.pool.run(
+        [(fd, 8, Format.PNG) for fd in sources],
+        [plan(), plan()],
+        tenant="t",
+        digest="d",
+        deadline=bench.clock.monotonic() + 10,
+    )
+    for fd in sources:
+        os.close(fd)
+    assert finished.bodies == (b"one two", b"one two")
+    assert [result.size for result in finished.done.results] == [7, 7]
+    assert finished.done.decode_ms == 2.0
+    assert finished.done.rss_bytes > 1_000_000
+    assert bench.metric("engine_cpu_seconds_total", phase="encode") == pytest.approx(0.002)
+
+
+@ALL
+async def test_start_proves_the_codecs_and_check_proves_them_again(engine: Benches, isolation: Isolation) -> None:
+    bench = await engine(isolation=isolation)
+    checkup = await bench.pool.check()
+    assert checkup.proofs[0] == "nothing decodes"
+    assert checkup.missing == ()
+    assert {"landlock", "seccomp", "rlimits"} <= set(checkup.layers)
+
+
+async def test_workers_work_at_the_same_time(engine: Benches) -> None:
+    bench = await engine(workers=2)
+    await bench.until(lambda: bench.metric("engine_workers") == 2)
+    first, second = await asyncio.gather(bench.say("pid", digest="1"), bench.say("pid", digest="2"))
+    assert first != second
+
+
+@ALL
+async def test_no_more_than_the_set_number_is_busy(engine: Benches, isolation: Isolation) -> None:
+    bench = await engine(isolation=isolation, workers=2)
+    running = [asyncio.create_task(bench.say("sleep 0.3", tenant=str(n))) for n in range(6)]
+    most = 0
+    while not all(task.done() for task in running):
+        crew = bench.pool._crew  # noqa: SLF001 - what is asked is inside
+        most = max(most, crew.busy)
+        await asyncio.sleep(0.01)
+    assert most == 2
+    assert {task.result() for task in running} == {"slept"}
+
+
+async def test_a_typed_refusal_comes_through(engine: Benches) -> None:
+    bench = await engine()
+    with pytest.raises(ImageTooLarge, match="this is too much"):
+        await bench.say("refuse this is too much")
+    with pytest.raises(BrokenImage, match="unexpected ValueError: surprise"):
+        await bench.say("raise surprise")
+    assert await bench.say("echo still here") == "still here"
+    assert bench.metric("engine_jobs_total", result="failed") == 2
+
+
+async def test_a_full_queue_refuses_at_once_and_what_waits_is_answered(engine: Benches) -> None:
+    bench = await engine(limits=Limits(render_queue=3))
+    running = asyncio.create_task(bench.say("sleep 0.3"))
+    await asyncio.sleep(0.05)
+    waiting = [asyncio.create_task(bench.say(f"echo {n}")) for n in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(QueueFull, match="limits.render_queue"):
+        await bench.say("echo too much")
+    assert await asyncio.gather(running, *waiting) == ["slept", "0", "1", "2"]
+
+
+async def test_a_deadline_in_the_queue_costs_no_work_and_counts_for_nothing(engine: Benches) -> None:
+    bench = await engine(limits=Limits(render_queue=1))
+    running = asyncio.create_task(bench.say("sleep 0.5"))
+    await asyncio.sleep(0.05)
+    for _ in range(3):  # each leaves the queue, which has one place
+        with pytest.raises(DeadlinePassed):
+            await bench.say("keep 1000000", within_s=0.05, digest="d")
+    assert await running == "slept"
+    assert await bench.say("echo d", digest="d") == "d"
+    assert not bench.events("engine.worker_ended")
+    assert bench.metric("engine_jobs_total", result="deadline") == 3
+
+
+async def test_a_deadline_already_passed_starts_nothing(engine: Benches) -> None:
+    bench = await engine()
+    with pytest.raises(DeadlinePassed):
+        await bench.say("exit 0", within_s=-1)
+    assert not bench.events("engine.worker_ended")
+
+
+async def test_cancelled_in_the_queue_leaves_it(engine: Benches) -> None:
+    bench = await engine(limits=Limits(render_queue=1))
+    running = asyncio.create_task(bench.say("sleep 0.3"))
+    await asyncio.sleep(0.05)
+    waiting = asyncio.create_task(bench.say("exit 7"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await bench.say("echo next") == "next"
+    assert await running == "slept"
+    assert not bench.events("engine.worker_ended")
+
+
+async def test_cancelled_while_running_runs_to_its_end_and_the_worker_lives(engine: Benches) -> None:
+    bench = await engine()
+    before = await bench.say("pid")
+    running = asyncio.create_task(bench.say("sleep 0.2"))
+    await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await bench.say("pid") == before
+
+
+@ALL
+async def test_a_job_over_its_deadline_is_killed_and_does_not_count(engine: Benches, isolation: Isolation) -> None:
+    bench = await engine(isolation=isolation)
+    for _ in range(3):
+        with pytest.raises(DeadlinePassed):
+            await bench.say("sleep 60", within_s=0.1, digest="slow")
+        assert await bench.say("echo fine", digest="slow") == "fine"
+    assert bench.metric("engine_restarts_total", reason="deadline") == 3
+
+
+@ALL
+@pytest.mark.parametrize(
+    "how", ["try segfault", "try crash BUS", "try crash ABRT", "try crash ILL", "exit 1", "exit 0"]
+)
+async def test_a_crash_fails_its_own_job_and_no_other(engine: Benches, isolation: Isolation, how: str) -> None:
+    bench = await engine(isolation=isolation)
+    crash = asyncio.create_task(bench.say(how))
+    other = asyncio.create_task(bench.say("echo other"))
+    with pytest.raises(BrokenImage, match="ended its worker"):
+        await crash
+    assert await other == "other"
+    assert bench.events("engine.image_crashed")[0]["crashes"] == 1
+
+
+async def test_two_crashes_poison_the_plan_of_that_source_and_tenant_alone(engine: Benches) -> None:
+    bench = await engine(poison_s=60)
+    for _ in range(2):
+        with pytest.raises(BrokenImage):
+            await bench.say("try segfault", digest="bad")
+    with pytest.raises(Poisoned):
+        await bench.say("echo would work", digest="bad")
+    assert await bench.say("echo x", digest="other") == "x"
+    assert await bench.say("echo x", digest="bad", tenant="other") == "x"
+    assert await bench.say("echo x", digest="bad", width=2) == "x"
+    assert (await bench.probe("echo x", digest="bad")).width == 1
+    assert bench.metric("poison_total") == 1
+
+
+async def test_poison_wears_off(engine: Benches) -> None:
+    bench = await engine(poison_s=0.5)
+    for _ in range(2):
+        with pytest.raises(BrokenImage):
+            await bench.probe("try segfault", digest="bad")
+    await asyncio.sleep(0.6)
+    assert (await bench.probe("echo x", digest="bad")).width == 1
+
+
+@ALL
+async def test_used_up_cpu_time_ends_the_worker_and_counts(engine: Benches, isolation: Isolation) -> None:
+    bench = await engine(isolation=isolation, limits=Limits(worker_cpu_s=1))
+    with pytest.raises(BrokenImage, match="limits.worker_cpu_s"):
+        await bench.say("try spin")
+    assert await bench.say("echo x") == "x"
+    assert bench.metric("engine_restarts_total", reason="cpu") == 1
+
+
+async def test_the_cpu_limit_is_each_request_s_own(engine: Benches) -> None:
+    bench = await engine(limits=Limits(worker_cpu_s=1))
+    burn = "spin_for 0.45"
+    assert [await bench.say(burn) for _ in range(4)] == ["spun"] * 4
+    assert not bench.events("engine.worker_ended")
+
+
+@ALL
+async def test_killed_from_outside_is_nobody_s_fault(engine: Benches, isolation: Isolation) -> None:
+    bench = await engine(isolation=isolation)
+    for _ in range(3):
+        running = asyncio.create_task(bench.say("sleep 60", digest="d"))
+        await bench.until(lambda: bench.pool._crew.busy == 1)  # noqa: SLF001
+        for worker in bench.pool._crew._workers:  # noqa: SLF001
+            if worker.phase.name == "BUSY":
+                os.kill(worker.process.pid, signal.SIGKILL)
+        with pytest.raises(EngineFailed):
+            await running
+    assert await bench.say("echo d", digest="d") == "d"
+
+
+async def test_an_idle_worker_killed_is_replaced_without_anybody_noticing(engine: Benches) -> None:
+    bench = await engine()
+    for n in range(3):
+        os.kill(int(await bench.say("pid")), signal.SIGKILL)
+        await bench.until(lambda: len(bench.events("engine.worker_ended")) == n + 1)
+        assert await bench.say("echo x") == "x"
+
+
+async def test_a_killed_zygote_is_replaced(engine: Benches) -> None:
+    bench = await engine(isolation=Isolation.IMAGE)
+    zygote = _zygote_of(bench)
+    os.kill(zygote, signal.SIGKILL)
+    await bench.until(lambda: _zygote_of(bench) not in (0, zygote))
+    assert await bench.say("echo x") == "x"
+
+
+def _zygote_of(bench: object) -> int:
+    starts = bench.pool._crew._starts  # type: ignore[attr-defined] # noqa: SLF001
+    return starts._zygote.process.pid if starts._zygote is not None else 0  # type: ignore[no-any-return] # noqa: SLF001
+
+
+async def test_a_worker_is_replaced_after_its_images_and_nobody_waits(engine: Benches) -> None:
+    bench = await engine(limits=Limits(worker_images=5))
+    pids = []
+    for _ in range(5):
+        pids.append(await bench.say("pid"))
+    assert len(set(pids)) == 1
+    # Spent, it serves on until its successor is ready, and then no more.
+    await bench.until(lambda: len(bench.events("engine.worker_ended")) == 1)
+    assert await bench.say("pid") != pids[0]
+    assert bench.metric("engine_restarts_total", reason="images") == 1
+
+
+async def test_a_spent_worker_serves_until_its_successor_is_ready(engine: Benches) -> None:
+    bench = await engine(limits=Limits(worker_images=1))
+    first = await bench.say("pid")
+    assert await bench.say("pid") == first
+
+
+async def test_a_worker_is_replaced_when_it_has_grown(engine: Benches) -> None:
+    bench = await engine(limits=Limits(worker_rss_bytes=150_000_000))
+    first = await bench.say("keep 200000000")
+    await bench.until(lambda: len(bench.events("engine.worker_ended")) == 1)
+    assert await bench.say("pid") != first
+    assert bench.metric("engine_restarts_total", reason="memory") == 1
+
+
+async def test_isolation_by_image_gives_each_image_a_process_of_its_own(engine: Benches) -> None:
+    bench = await engine(isolation=Isolation.IMAGE, workers=2)
+    pids = [await bench.say("pid") for _ in range(20)]
+    assert len(set(pids)) == 20
+
+
+async def test_isolation_by_tenant_never_shares_a_process_between_tenants(engine: Benches) -> None:
+    bench = await engine(isolation=Isolation.TENANT, workers=2)
+    used: dict[str, set[str]] = {}
+    for n in range(24):
+        tenant = "abc"[n % 3]
+        used.setdefault(tenant, set()).add(await bench.say("pid", tenant=tenant))
+    assert not used["a"] & used["b"]
+    assert not used["a"] & used["c"]
+    assert not used["b"] & used["c"]
+
+
+async def test_isolation_by_tenant_keeps_a_worker_for_its_tenant(engine: Benches) -> None:
+    bench = await engine(isolation=Isolation.TENANT)
+    assert len({await bench.say("pid") for _ in range(5)}) == 1
+
+
+async def test_a_worker_that_answers_what_nobody_asked_is_ended(engine: Benches) -> None:
+    """Answers to requests yet to come would be given to someone else."""
+    bench = await engine()
+    with pytest.raises(EngineFailed):
+        await bench.say("babble 1")
     assert (await bench.probe("echo four")).width == 4
-    assert bench.events("engine.sandbox")[0]["missing"] == []
-    print(bench.log.getvalue())
+    with pytest.raises(EngineFailed, match="Probed"):
+        await bench.say("babble 4")  # this very request, answered as if it were a probe; and the ones after it
+    assert await bench.say("echo mine") == "mine"
+
+
+async def test_results_over_the_limit_are_refused_by_name(engine: Benches) -> None:
+    bench = await engine(limits=Limits(result_bytes=1000))
+    with pytest.raises(ImageTooLarge, match="limits.result_bytes"):
+        await bench.say("big 1001")
+    assert len(await bench.say("big 1000")) == 1000
+
+
+async def test_a_message_that_fits_no_packet_is_refused(engine: Benches) -> None:
+    bench = await engine()
+    fd = sealed(b"echo x")
+    deadline = bench.clock.monotonic() + 10
+    many = [plan()] * 64
+    assert (
+        len((await bench.pool.run([(fd, 6, Format.PNG)], many, tenant="t", digest="d", deadline=deadline)).bodies) == 64
+    )
+    large = [_large_plan(n) for n in range(64)]
+    with pytest.raises(EngineFailed, match=str(MAX_PACKET_BYTES)):
+        await bench.pool.run([(fd, 6, Format.PNG)], large, tenant="t", digest="d", deadline=deadline)
+    with pytest.raises(EngineFailed, match="1 to 64"):
+        await bench.pool.run([(fd, 6, Format.PNG)], [*many, plan()], tenant="t", digest="d", deadline=deadline)
+    os.close(fd)
+
+
+async def test_the_largest_packet_goes_through(engine: Benches) -> None:
+    bench = await engine()
+    fd = sealed(b"echo x")
+    deadline = bench.clock.monotonic() + 10
+    plans = [_large_plan(n, steps=100) for n in range(20)]  # about 150,000 bytes
+    finished = await bench.pool.run([(fd, 6, Format.PNG)], plans, tenant="t", digest="d", deadline=deadline)
+    os.close(fd)
+    assert len(finished.bodies) == 20
+
+
+async def test_a_writable_source_is_refused(engine: Benches) -> None:
+    bench = await engine()
+    fd = os.memfd_create("source")
+    os.write(fd, b"echo x")
+    with pytest.raises(EngineFailed, match="writable"):
+        await bench.pool.run(
+            [(fd, 6, Format.PNG)], [plan()], tenant="t", digest="d", deadline=bench.clock.monotonic() + 10
+        )
+    os.close(fd)
+
+
+async def test_a_source_shorter_than_announced_is_broken(engine: Benches) -> None:
+    bench = await engine()
+    fd = sealed(b"echo x")
+    with pytest.raises(BrokenImage, match="shorter"):
+        await bench.pool.run(
+            [(fd, 6000, Format.PNG)], [plan()], tenant="t", digest="d", deadline=bench.clock.monotonic() + 10
+        )
+    os.close(fd)
+
+
+async def test_the_source_s_url_does_not_reach_a_worker(engine: Benches) -> None:
+    from tintype.core.info import ImageInfo
+    from tintype.core.offer import Offer
+    from tintype.core.pipeline import Pipeline, SourceRef
+    from tintype.core.policy import Policy
+    from tintype.engine.pool import _unnamed
+
+    pipeline = Pipeline(source=SourceRef(url="https://key:secret@example.com/a.jpg"))
+    info = ImageInfo(format=Format.PNG, width=1, height=1)
+    rest = Rest(pipeline=pipeline, info=info, offer=Offer(), policy=Policy())
+    assert "secret" not in str(_unnamed(replace(plan(), rest=rest)))
+
+
+@ALL
+async def test_close_lets_running_work_end_and_refuses_the_rest(engine: Benches, isolation: Isolation) -> None:
+    bench = await engine(isolation=isolation)
+    running = asyncio.create_task(bench.say("sleep 0.3"))
+    await bench.until(lambda: bench.pool._crew.busy == 1)  # noqa: SLF001
+    waiting = asyncio.create_task(bench.say("echo x"))
+    await asyncio.sleep(0)
+    await bench.pool.close()
+    assert await running == "slept"
+    with pytest.raises(Draining):
+        await waiting
+    with pytest.raises(Draining):
+        await bench.say("echo x")
+    assert not [child for child in psutil.Process().children() if "bad_worker" in " ".join(child.cmdline())]
+    await bench.pool.close()
+
+
+async def test_a_worker_that_cannot_start_says_why(engine: Benches) -> None:
+    bench = await engine(start=False, command=command_of("tests.engine.no_such_worker"))
+    with pytest.raises(EngineFailed, match="no_such_worker"):
+        await bench.pool.start()
+    missing = await engine(start=False, command=("/nonexistent/python",))
+    with pytest.raises(EngineFailed, match="could not be started"):
+        await missing.pool.start()
+
+
+async def test_an_engine_not_started_refuses(engine: Benches) -> None:
+    bench = await engine(start=False)
+    with pytest.raises(EngineFailed, match="not started"):
+        await bench.say("echo x")
+
+
+async def test_a_missing_layer_is_told_and_refused_if_the_operator_wants_it(engine: Benches) -> None:
+    threaded = command_of("tests.engine.threaded_worker")
+    bench = await engine(command=threaded)
+    assert "threads run already" in bench.events("engine.sandbox_incomplete")[0]["missing"][0]
+    assert await bench.say("echo x") == "x"
+    strict = await engine(command=threaded, require_sandbox=True, start=False)
+    with pytest.raises(Misconfigured, match="security.require_sandbox is set, and the sandbox lacks landlock"):
+        await strict.pool.start()
+
+
+async def test_workers_end_with_their_parent() -> None:
+    script = (
+        "import asyncio, sys; sys.path.insert(0, sys.argv[1]);"
+        "from tests.engine.test_pool import _hold; asyncio.run(_hold(sys.argv[2]))"
+    )
+    from tests.conftest import ROOT
+
+    for isolation in Isolation:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, str(ROOT), isolation, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        pids = [int(pid) for pid in (await process.stdout.readline()).split()]
+        assert pids
+        process.kill()
+        await process.wait()
+        async with asyncio.timeout(20):
+            while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
+                await asyncio.sleep(0.01)
+
+
+async def _hold(isolation: str) -> None:
+    """Start a pool, print the pids of every process it made, and wait to be killed."""
+    import io
+
+    from tests.engine.conftest import BAD
+    from tintype.telemetry.node import NodeTelemetry
+    from tintype.telemetry.settings import TelemetrySettings
+
+    telemetry = NodeTelemetry(TelemetrySettings(log_format="json"), out=io.StringIO())
+    settings = EngineSettings(workers=2, isolation=Isolation(isolation))
+    await Pool(settings, SecuritySettings(), Limits(), telemetry, SystemClock(), BAD).start()
+    print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)  # noqa: T201
+    await asyncio.sleep(3600)

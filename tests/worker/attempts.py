@@ -135,10 +135,6 @@ def io_uring(_: str) -> str:
     return str(_check(_LIBC.syscall(425, 1, ctypes.create_string_buffer(120))))
 
 
-def new_privileges(_: str) -> str:
-    return str(_check(_LIBC.prctl(39, 0, 0, 0, 0)))  # PR_GET_NO_NEW_PRIVS
-
-
 def environment(_: str) -> str:
     """What Python and what C see."""
     _LIBC.getenv.restype = ctypes.c_char_p
@@ -171,7 +167,14 @@ def output(size: str) -> str:
 
 
 def many_files(_: str) -> str:
-    return str(len([os.memfd_create(str(n)) for n in range(5000)]))
+    opened: list[int] = []
+    try:
+        while len(opened) < 5000:
+            opened.append(os.memfd_create("many"))
+    finally:
+        for fd in opened:
+            os.close(fd)
+    return str(len(opened))
 
 
 def limits(_: str) -> str:
@@ -205,7 +208,9 @@ def load_library(_: str) -> str:
 
 
 ATTEMPTS: dict[str, Callable[[str], str]] = {
-    name: value for name, value in list(globals().items()) if callable(value) and getattr(value, "__module__", "") == __name__
+    name: value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__
 }
 
 if __name__ == "__main__":

@@ -60,12 +60,17 @@ class Crew:
 
     def tend(self) -> None:
         """Start and end workers until the crew is as it should be. Called after every change."""
-        if self._starts is None or self._starts.closed or self._pause is not None:
+        self._note_empty()
+        if self._starts is None or self._closed or self._pause is not None:
             return
         if self._turnover.forks:
             self._keep_stock()
         else:
             self._relieve()
+
+    @property
+    def _closed(self) -> bool:
+        return self._starts is not None and self._starts.closed
 
     def close(self) -> None:
         """End every worker that is idle now; the pool has waited for the busy ones, and those still busy are killed."""
@@ -134,7 +139,7 @@ class Crew:
         assert worker.ready is not None
         self._starts.succeeded()
         took = self._clock.monotonic() - self._began.pop(worker)
-        self._telemetry.event("engine.worker_started", pid=worker.process.pid, took_s=round(took, 3))
+        self._tell("engine.worker_started", pid=worker.process.pid, took_s=round(took, 3))
         if not self.first.done():
             self.first.set_result(worker.ready)
 
@@ -144,16 +149,30 @@ class Crew:
             assert self._starts is not None
             self._starts.failed(worker.failure)
             self._after_failure()
-        code = worker.code or 0
-        cause = "overdue" if worker.overdue else "ended" if code == 0 else read_exit(code).cause
-        self._telemetry.event("engine.worker_ended", pid=worker.process.pid, cause=cause, images=worker.service.images)
+        if not self._closed:
+            reason, cause = self._why(worker)
+            self._telemetry.count("engine_restarts", reason=reason)
+            self._tell("engine.worker_ended", pid=worker.process.pid, cause=cause, images=worker.service.images)
         self._note_empty()
+
+    def _why(self, worker: Worker) -> tuple[str, str]:
+        """Return why a worker is gone: in one word, and in more."""
+        if worker.overdue:
+            return "deadline", "still running after its deadline"
+        if worker.code:
+            end = read_exit(worker.code)
+            return end.reason, end.cause
+        return self._turnover.reason(worker.service), "replaced"
+
+    def _tell(self, name: str, **facts: object) -> None:
+        """Report on a worker; where they come and go with each image, only to those who want to see everything."""
+        self._telemetry.event(name, level="debug" if self._turnover.forks else "info", **facts)
 
     def _after_failure(self) -> None:
         """Pause after a failed start, longer each time; say so."""
         assert self._starts is not None
         pause = self._starts.pause_s
-        if pause == 0.0 or self._pause is not None or self._starts.closed:
+        if pause == 0.0 or self._pause is not None or self._closed:
             return
         self._telemetry.event("engine.start_failed", reason=self._starts.failure[-2000:], retry_s=pause)
         if not self.first.done():
@@ -165,5 +184,5 @@ class Crew:
         self.tend()
 
     def _note_empty(self) -> None:
-        if not self._workers:
+        if self._starts is None or (self._closed and self._starts.idle and not self._workers):
             self.empty.set()

@@ -57,8 +57,13 @@ class Spawned:
     def __init__(self, command: Sequence[str]) -> None:
         self.socket, theirs = pair()
         self._stderr = _scratch()
-        with theirs:
-            self._popen = _popen(command, theirs.fileno(), self._stderr.fileno())
+        try:
+            with theirs:
+                self._popen = _popen(command, theirs.fileno(), self._stderr.fileno())
+        except OSError:
+            self.socket.close()
+            self._stderr.close()
+            raise
 
     @property
     def pid(self) -> int:

@@ -36,6 +36,11 @@ class Starts:
     def pause_s(self) -> float:
         return pause_s(self._failures)
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is no zygote, or none any more."""
+        return self._zygote is None
+
     def start(self, changed: Callable[[Worker], None], lost: Callable[[Worker, Task], None]) -> Worker | None:
         """Make a worker; None if that cannot be done now (no zygote yet, or no resources)."""
         try:

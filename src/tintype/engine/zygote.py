@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tintype.engine.process import Forked, Spawned
 from tintype.engine.results import close_all
 
 _DECODER = msgspec.msgpack.Decoder(FromZygote)
+_END_S = 5.0  # from hanging up to being gone
 
 
 class Zygote:
@@ -28,6 +30,7 @@ class Zygote:
         self._next = 0
         self._unborn: dict[int, Forked] = {}
         self._children: dict[int, Forked] = {}  # by pid
+        self._timer: asyncio.TimerHandle | None = None
         self._channel = Channel(process.socket, _DECODER, self._heard, process.kill)
         process.watch(self._ended)
 
@@ -50,6 +53,7 @@ class Zygote:
     def end(self) -> None:
         """Hang up; the zygote ends, and with it its children."""
         self._channel.close()
+        self._timer = asyncio.get_running_loop().call_later(_END_S, self.process.kill)
 
     def _heard(self, message: FromZygote, fds: list[int]) -> None:
         match message:
@@ -68,6 +72,8 @@ class Zygote:
                 self.process.kill()
 
     def _ended(self, code: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._channel.drain()
         self._channel.close()
         if self.ready is None and not self.failure:

@@ -20,7 +20,6 @@ class Link:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * MAX_PACKET_BYTES)
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -38,8 +37,8 @@ class Link:
 
 
 def link_of(fd: int) -> Link:
-    """Take over a descriptor that is a socket."""
-    return Link(socket.socket(fileno=fd))
+    """Take over a descriptor that is a socket. Of what kind is said, not found out: a zygote's child may not ask."""
+    return Link(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd))
 
 
 def close_all(fds: Sequence[int]) -> None:

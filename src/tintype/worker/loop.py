@@ -93,9 +93,16 @@ def main(make_handler: Callable[[], Handler]) -> None:
     first = link.receive()
     if first is None or not isinstance(first[0], Setup):
         return
-    try:
+    with reporting(link):
         _begin(link, first[0], make_handler)
-    except Exception:  # noqa: BLE001 - whatever it is, the operator reads it in the pool's log
+
+
+@contextmanager
+def reporting(link: Link) -> Iterator[None]:
+    """Send the pool what went wrong, for the operator to read in its log, and exit."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - whatever it is
         link.send(Failed(id=0, code="engine_failed", message=traceback.format_exc()[-2000:]))
         raise SystemExit(1) from None
 

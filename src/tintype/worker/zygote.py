@@ -77,11 +77,13 @@ class _Nursery:
         status = 1
         try:
             sandbox.die_with(parent)
-            link = link_of(fd)
-            confined = sandbox.confine(sandbox.Role.WORKER, self._setup, keep=(fd,))
-            sandbox.bound_memory(self._idle_bytes, self._setup.memory_bytes)
-            desk = loop.Desk(link=link, handler=self._handler, setup=self._setup, statm=-1)
-            loop.serve(desk, confined)
+            with loop.reporting(link := link_of(fd)):
+                self._work(link)
             status = 0
         finally:
             os._exit(status)
+
+    def _work(self, link: Link) -> None:
+        confined = sandbox.confine(sandbox.Role.CHILD, self._setup, keep=(link.fileno(),))
+        sandbox.bound_memory(self._idle_bytes, self._setup.memory_bytes)
+        loop.serve(loop.Desk(link=link, handler=self._handler, setup=self._setup, statm=-1), confined)

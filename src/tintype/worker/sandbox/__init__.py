@@ -19,10 +19,11 @@ from tintype.worker.sandbox.rlimits import address_space, bound_cpu, bound_memor
 
 
 class Role(Enum):
-    """What is being confined: a zygote must still fork and wait, a worker neither."""
+    """What is being confined: a zygote must still fork and wait, a worker neither; a child has a zygote's layers already."""
 
     WORKER = auto()
     ZYGOTE = auto()
+    CHILD = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ def confine(role: Role, setup: Setup, keep: Sequence[int]) -> Confined:
     To be called while the process has one thread: the kernel binds Landlock to the calling thread and those it starts later.
     """
     zygote = role is Role.ZYGOTE
-    seccomp.prepare()
+    if role is not Role.CHILD:
+        seccomp.prepare()
+        descriptors.silence()
     layers: tuple[tuple[str, Callable[[], Sequence[str]]], ...] = (
         ("environment", environment.scrub),
         ("descriptors", lambda: descriptors.keep_only(keep)),

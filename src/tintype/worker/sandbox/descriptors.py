@@ -10,11 +10,15 @@ from collections.abc import Sequence
 _LAST = 2**31 - 1
 
 
-def keep_only(keep: Sequence[int]) -> tuple[str, ...]:
-    """Close all but `keep`; 0, 1 and 2 become /dev/null, so that no library writes into something else by accident."""
+def silence() -> None:
+    """Make 0, 1 and 2 /dev/null, so that no library writes into something else by accident."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
+
+
+def keep_only(keep: Sequence[int]) -> tuple[str, ...]:
+    """Close all but `keep` and the three standard ones."""
     low = 3
     for fd in sorted(fd for fd in keep if fd > 2):
         os.closerange(low, fd)

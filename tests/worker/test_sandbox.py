@@ -1,0 +1,246 @@
+"""Each layer of the sandbox, proved: a real, confined worker tries the forbidden thing, and so does a free process as control."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from tests.conftest import ROOT
+from tests.engine.conftest import BAD, Bench, benches, sealed
+from tests.worker.attempts import ATTEMPTS
+from tintype.core.errors import BrokenImage
+from tintype.core.formats import Format
+from tintype.core.limits import Limits
+from tintype.core.messages import Input, Probe, Setup
+from tintype.engine.settings import Isolation
+from tintype.engine.worker import Phase
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+MODES = [Isolation.NODE, Isolation.IMAGE]  # a spawned worker, and a zygote's child
+
+
+@pytest_asyncio.fixture(params=MODES, scope="module", loop_scope="module")
+async def confined(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    """Workers whose parent has a secret in its environment, a file open that is inheritable, and may dump core."""
+    limits = Limits(worker_memory_bytes=300_000_000, result_bytes=10_000_000, worker_cpu_s=1)
+    with pytest.MonkeyPatch.context() as patch, Path("/etc/passwd").open() as inheritable:
+        patch.setenv("TINTYPE_TEST_SECRET", "hunter2")
+        os.set_inheritable(inheritable.fileno(), True)
+        async with benches() as make:
+            yield await make(isolation=request.param, limits=limits, poison_s=0)
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """A port of the loopback that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def control(name: str, argument: str) -> subprocess.CompletedProcess[str]:
+    """Do the same in a process that is not confined."""
+    command = [sys.executable, "-m", "tests.worker.attempts", name, argument]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def refused(bench: Bench, name: str, argument: str = "") -> str:
+    said = await bench.say(f"try {name} {argument}", digest=name)
+    assert said.startswith("refused "), said
+    return said.removeprefix("refused ")
+
+
+async def killed(bench: Bench, name: str, argument: str = "") -> None:
+    with pytest.raises(BrokenImage, match="SIGSYS"):
+        await bench.say(f"try {name} {argument}", digest=name)
+
+
+@pytest.mark.parametrize("attempt", ["read_file", "read_in_thread"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "/proc/self/environ", "/proc/self/maps", str(ROOT / "pyproject.toml")])
+async def test_files_cannot_be_read(confined: Bench, attempt: str, path: str) -> None:
+    assert control(attempt, path).returncode == 0
+    assert await refused(confined, attempt, path) == "PermissionError"
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "/home", "/proc", "/tmp", str(ROOT)])
+async def test_directories_cannot_be_listed(confined: Bench, path: str) -> None:
+    assert control("list_dir", path).returncode == 0
+    assert await refused(confined, "list_dir", path) == "PermissionError"
+
+
+async def test_files_cannot_be_written_or_removed(confined: Bench, tmp_path: Path) -> None:
+    present = tmp_path / "present"
+    assert control("write_file", str(present)).returncode == 0
+    assert await refused(confined, "write_file", str(present)) == "PermissionError"
+    assert await refused(confined, "write_file", str(tmp_path / "new")) == "PermissionError"
+    assert await refused(confined, "remove_file", str(present)) == "PermissionError"
+    inside = Path(os.__file__).parent / "tintype_test_file"  # what may be read may not be written either
+    assert await refused(confined, "write_file", str(inside)) == "PermissionError"
+    assert present.exists()
+    assert not inside.exists()
+
+
+async def test_libraries_and_fonts_can_still_be_read(confined: Bench) -> None:
+    assert (await confined.say("try load_library x")).startswith("done 3.")
+
+
+async def test_nothing_can_be_connected_to_or_listened_on(confined: Bench, listener: int) -> None:
+    assert control("connect", str(listener)).returncode == 0
+    assert await refused(confined, "connect", str(listener)) == "PermissionError"
+    for attempt in ("listen", "datagram"):
+        assert control(attempt, "").returncode == 0
+        assert await refused(confined, attempt) == "PermissionError"
+    with socket.socket(socket.AF_UNIX) as server:
+        name = f"tintype-test-{os.getpid()}"
+        server.bind("\0" + name)
+        server.listen()
+        assert control("unix", name).returncode == 0
+        assert await refused(confined, "unix", name) == "PermissionError"
+
+
+async def test_no_process_can_be_made_or_signalled(confined: Bench) -> None:
+    assert control("fork", "").returncode == 0
+    assert await refused(confined, "fork") == "PermissionError"
+    assert control("signal_process", str(os.getpid())).returncode == 0
+    assert await refused(confined, "signal_process", str(os.getpid())) == "PermissionError"
+
+
+@pytest.mark.parametrize("attempt", ["execute", "ptrace", "read_memory", "bpf", "unshare", "io_uring"])
+async def test_hostile_system_calls_end_the_worker(confined: Bench, attempt: str) -> None:
+    assert control(attempt, "1").returncode != -signal.SIGSYS
+    await killed(confined, attempt, str(os.getpid()))
+    assert await confined.say("echo the next") == "the next"
+
+
+async def test_programs_do_not_run(confined: Bench) -> None:
+    assert control("run", "").returncode == 0
+    said = await confined.say("try run", digest="run")
+    assert said.startswith("refused")
+
+
+async def test_the_environment_has_no_secret(confined: Bench) -> None:
+    assert "TINTYPE_TEST_SECRET" in control("environment", "").stdout
+    said = await confined.say("try environment x")
+    assert "SECRET" not in said
+    assert "hunter2" not in said
+    assert "PATH" not in said.split("]")[0]
+    assert said.endswith("None")
+
+
+async def test_a_worker_s_process_environment_has_no_secret(confined: Bench) -> None:
+    """Not even in the copy that the kernel keeps of what the process was started with."""
+    assert b"SECRET" not in Path(f"/proc/{await a_worker(confined)}/environ").read_bytes()
+
+
+async def test_no_descriptor_is_inherited(confined: Bench) -> None:
+    """/dev/null three times, the socket, and at most our own statistics; beside them the mapped input of this request."""
+    said = (await confined.say("try descriptors x")).removeprefix("done ").split()
+    kinds = [entry.split(":") for entry in said]
+    null = str(os.stat("/dev/null").st_rdev)
+    assert [device for _, _, device in kinds[:3]] == [null] * 3
+    assert sum(int(mode, 8) == 0o140000 for _, mode, _ in kinds) == 1  # one socket
+    assert sum(int(mode, 8) == 0o100000 for _, mode, _ in kinds) <= 2  # statm and the source
+    assert len(kinds) <= 6
+
+
+async def test_memory_is_bounded(confined: Bench) -> None:
+    assert control("allocate", "2000000000").returncode == 0
+    assert await refused(confined, "allocate", "400000000") == "MemoryError"
+    assert await confined.say("try allocate 100000000") == "done allocated"
+
+
+async def test_cpu_time_is_bounded(confined: Bench) -> None:
+    with pytest.raises(BrokenImage, match="limits.worker_cpu_s"):
+        await confined.say("try spin x")
+
+
+async def test_output_is_bounded(confined: Bench) -> None:
+    assert control("output", "20000000").returncode == 0
+    assert await refused(confined, "output", "20000000") == "OSError"
+    assert await confined.say("try output 10000000") == "done 1"
+
+
+async def test_descriptors_are_bounded(confined: Bench) -> None:
+    assert control("many_files", "").returncode == 0
+    assert await refused(confined, "many_files") == "OSError"
+
+
+async def test_limits_cannot_be_raised(confined: Bench) -> None:
+    assert await confined.say("try limits x") == "done core (0, 0)"
+    assert (await refused(confined, "raise_limit")) in ("ValueError", "PermissionError")
+
+
+@pytest.mark.parametrize("confine", [False, True])
+async def test_no_core_is_dumped(confine: bool, tmp_path: Path) -> None:
+    """Of a parent that may dump, and does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    if hard == 0 or not Path("/proc/sys/kernel/core_pattern").read_text().startswith("core"):
+        pytest.skip("this system dumps no core files anyway")
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        status = await asyncio.to_thread(crashed, confine=confine, folder=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    assert os.WTERMSIG(status) == signal.SIGABRT
+    assert os.WCOREDUMP(status) is not confine
+    assert bool(list(tmp_path.iterdir())) is not confine
+
+
+def crashed(*, confine: bool, folder: Path) -> int:
+    """Start a worker without a pool, or a free process, let it crash, and return its wait status."""
+    if not confine:
+        free = [sys.executable, "-P", "-c", "import os; os.abort()"]
+        return wait(subprocess.Popen(free, cwd=folder))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        worker = subprocess.Popen(BAD, cwd=folder, stdin=theirs)
+        ours.settimeout(60)
+        setup = Setup(parent=os.getpid(), memory_bytes=10**9, cpu_s=10, result_bytes=10**6)
+        ours.send(msgspec.msgpack.encode(setup))
+        ours.recv(100_000)
+        text = b"try crash ABRT"
+        fd = sealed(text)
+        probe = Probe(id=1, input=Input(format=Format.PNG, size=len(text)), source_pixels=1)
+        socket.send_fds(ours, [msgspec.msgpack.encode(probe)], [fd])
+        os.close(fd)
+        return wait(worker)
+
+
+def wait(process: subprocess.Popen[bytes]) -> int:
+    _, status = os.waitpid(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return status
+
+
+async def test_privileges_cannot_be_gained(confined: Bench) -> None:
+    status = Path(f"/proc/{await a_worker(confined)}/status").read_text()
+    assert "NoNewPrivs:\t1" in status
+    assert "Seccomp:\t2" in status
+
+
+async def a_worker(bench: Bench) -> int:
+    """The pid of an idle one."""
+    workers = bench.pool._crew._workers  # noqa: SLF001 - outside of the pool nobody needs to know
+    await bench.until(lambda: any(worker.phase is Phase.IDLE and worker.process.pid for worker in workers))
+    return next(worker.process.pid for worker in workers if worker.phase is Phase.IDLE)
+
+
+async def test_every_attempt_is_made() -> None:
+    """Whoever adds an attempt adds a test that makes it."""
+    text = Path(__file__).read_text()
+    helpers = {"segfault", "crash"}  # made in tests/engine
+    assert not [name for name in ATTEMPTS if not name.startswith("_") and name not in text and name not in helpers]
