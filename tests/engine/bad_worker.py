@@ -10,7 +10,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -21,7 +21,7 @@ from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.messages import Done, Probed
 from tintype.core.plan import Plan
-from tintype.worker import loop
+from tintype.worker import entry, loop
 
 
 @dataclass
@@ -61,54 +61,55 @@ ballast: list[bytearray] = []
 
 def act(text: str) -> str:
     verb, _, argument = text.partition(" ")
-    match verb:
-        case "echo":
-            return argument
-        case "sleep":
-            time.sleep(float(argument))
-            return "slept"
-        case "pid":
-            return str(os.getpid())
-        case "big":
-            return "x" * int(argument)
-        case "keep":
-            ballast.append(bytearray(os.urandom(1024) * (int(argument) // 1024)))
-            return str(os.getpid())
-        case "spin_for":
-            end = time.process_time() + float(argument)
-            while time.process_time() < end:
-                pass
-            return "spun"
-        case "refuse":
-            raise ImageTooLarge(argument)
-        case "raise":
-            raise ValueError(argument)
-        case "exit":
-            os._exit(int(argument))
-        case "babble":
-            return babble(int(argument))
-        case "try":
-            name, _, rest = argument.partition(" ")
-            return attempt(name, rest)
-    raise ValueError(text)
+    return VERBS[verb](argument)
 
 
-def attempt(name: str, argument: str) -> str:
+def sleep(seconds: str) -> str:
+    time.sleep(float(seconds))
+    return "slept"
+
+
+def keep(size: str) -> str:
+    ballast.append(bytearray(os.urandom(1024) * (int(size) // 1024)))
+    return str(os.getpid())
+
+
+def spin_for(seconds: str) -> str:
+    end = time.process_time() + float(seconds)
+    while time.process_time() < end:
+        pass
+    return "spun"
+
+
+def refuse(reason: str) -> str:
+    raise ImageTooLarge(reason)
+
+
+def surprise(reason: str) -> str:
+    raise ValueError(reason)
+
+
+def leave(status: str) -> str:
+    os._exit(int(status))
+
+
+def attempt(argument: str) -> str:
+    name, _, rest = argument.partition(" ")
     try:
-        return f"done {ATTEMPTS[name](argument)}"
+        return f"done {ATTEMPTS[name](rest)}"
     except (OSError, MemoryError, ValueError) as error:
         return f"refused {type(error).__name__}"
 
 
-def babble(number: int) -> str:
+def babble(first: str) -> str:
     """Answer requests that nobody has made yet, so that the next one would get our answer."""
     info = ImageInfo(format=Format.PNG, width=666, height=666)
     for fd in range(3, 64):
         if not stat.S_ISSOCK(_mode(fd)):
             continue
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd)
-        for id in range(number, number + 3):
-            for message in (Probed(id=id, info=info), Done(id=id, results=())):
+        for number in range(int(first), int(first) + 3):
+            for message in (Probed(id=number, info=info), Done(id=number, results=())):
                 sock.sendmsg([msgspec.msgpack.encode(message)])
         sock.detach()
     return "babbled"
@@ -121,5 +122,20 @@ def _mode(fd: int) -> int:
         return 0
 
 
+VERBS: dict[str, Callable[[str], str]] = {
+    "echo": lambda text: text,
+    "pid": lambda _: str(os.getpid()),
+    "big": lambda size: "x" * int(size),
+    "sleep": sleep,
+    "keep": keep,
+    "spin_for": spin_for,
+    "refuse": refuse,
+    "raise": surprise,
+    "exit": leave,
+    "babble": babble,
+    "try": attempt,
+}
+
+
 if __name__ == "__main__":
-    loop.main(Bad)
+    entry.main(Bad)

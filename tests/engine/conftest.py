@@ -20,7 +20,9 @@ from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
 from tintype.core.plan import Load, Plan, Save
 from tintype.engine import Pool
+from tintype.engine.crew import Crew
 from tintype.engine.settings import EngineSettings, Isolation, SecuritySettings
+from tintype.engine.worker import Phase
 from tintype.telemetry.clock import SystemClock
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings
@@ -100,8 +102,23 @@ class Bench:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something that happens in the background; a minute at most."""
         async with asyncio.timeout(60):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.01)
+
+    @property
+    def crew(self) -> Crew:
+        """The workers, which nobody outside of the pool needs to know."""
+        assert self.pool._crew is not None
+        return self.pool._crew
+
+    async def a_worker(self, phase: Phase = Phase.IDLE) -> int:
+        """Return the pid of a worker, once there is one in this phase."""
+
+        def found() -> list[int]:
+            return [w.process.pid for w in self.crew._workers if w.phase is phase and w.process.pid]
+
+        await self.until(lambda: bool(found()))
+        return found()[0]
 
     def metric(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(f"tintype_{name}", labels) or 0.0

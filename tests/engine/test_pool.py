@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -11,7 +12,8 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from tests.engine.conftest import Benches, command_of, plan, sealed
+from tests.conftest import ROOT
+from tests.engine.conftest import BAD, Bench, Benches, command_of, plan, sealed
 from tintype.core.errors import (
     BrokenImage,
     DeadlinePassed,
@@ -23,12 +25,20 @@ from tintype.core.errors import (
     QueueFull,
 )
 from tintype.core.formats import Format
+from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
 from tintype.core.messages import MAX_PACKET_BYTES
+from tintype.core.offer import Offer
+from tintype.core.pipeline import Pipeline, SourceRef
 from tintype.core.plan import CropBox, Plan, Rest
+from tintype.core.policy import Policy
 from tintype.engine import Pool
+from tintype.engine.pool import _unnamed
 from tintype.engine.settings import EngineSettings, Isolation, SecuritySettings
+from tintype.engine.worker import Phase
 from tintype.telemetry.clock import SystemClock
+from tintype.telemetry.node import NodeTelemetry
+from tintype.telemetry.settings import TelemetrySettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="worker sandboxes are tested on Linux")
 
@@ -90,8 +100,7 @@ async def test_no_more_than_the_set_number_is_busy(engine: Benches, isolation: I
     running = [asyncio.create_task(bench.say("sleep 0.3", tenant=str(n))) for n in range(6)]
     most = 0
     while not all(task.done() for task in running):
-        crew = bench.pool._crew  # noqa: SLF001 - what is asked is inside
-        most = max(most, crew.busy)
+        most = max(most, bench.crew.busy)
         await asyncio.sleep(0.01)
     assert most == 2
     assert {task.result() for task in running} == {"slept"}
@@ -113,7 +122,7 @@ async def test_a_full_queue_refuses_at_once_and_what_waits_is_answered(engine: B
     await asyncio.sleep(0.05)
     waiting = [asyncio.create_task(bench.say(f"echo {n}")) for n in range(3)]
     await asyncio.sleep(0)
-    with pytest.raises(QueueFull, match="limits.render_queue"):
+    with pytest.raises(QueueFull, match=r"limits\.render_queue"):
         await bench.say("echo too much")
     assert await asyncio.gather(running, *waiting) == ["slept", "0", "1", "2"]
 
@@ -213,7 +222,7 @@ async def test_poison_wears_off(engine: Benches) -> None:
 @ALL
 async def test_used_up_cpu_time_ends_the_worker_and_counts(engine: Benches, isolation: Isolation) -> None:
     bench = await engine(isolation=isolation, limits=Limits(worker_cpu_s=1))
-    with pytest.raises(BrokenImage, match="limits.worker_cpu_s"):
+    with pytest.raises(BrokenImage, match=r"limits\.worker_cpu_s"):
         await bench.say("try spin")
     assert await bench.say("echo x") == "x"
     assert bench.metric("engine_restarts_total", reason="cpu") == 1
@@ -231,10 +240,7 @@ async def test_killed_from_outside_is_nobody_s_fault(engine: Benches, isolation:
     bench = await engine(isolation=isolation)
     for _ in range(3):
         running = asyncio.create_task(bench.say("sleep 60", digest="d"))
-        await bench.until(lambda: bench.pool._crew.busy == 1)  # noqa: SLF001
-        for worker in bench.pool._crew._workers:  # noqa: SLF001
-            if worker.phase.name == "BUSY":
-                os.kill(worker.process.pid, signal.SIGKILL)
+        os.kill(await bench.a_worker(Phase.BUSY), signal.SIGKILL)
         with pytest.raises(EngineFailed):
             await running
     assert await bench.say("echo d", digest="d") == "d"
@@ -244,7 +250,7 @@ async def test_an_idle_worker_killed_is_replaced_without_anybody_noticing(engine
     bench = await engine()
     for n in range(3):
         os.kill(int(await bench.say("pid")), signal.SIGKILL)
-        await bench.until(lambda: len(bench.events("engine.worker_ended")) == n + 1)
+        await bench.until(lambda n=n: len(bench.events("engine.worker_ended")) == n + 1)
         assert await bench.say("echo x") == "x"
 
 
@@ -256,16 +262,14 @@ async def test_a_killed_zygote_is_replaced(engine: Benches) -> None:
     assert await bench.say("echo x") == "x"
 
 
-def _zygote_of(bench: object) -> int:
-    starts = bench.pool._crew._starts  # type: ignore[attr-defined] # noqa: SLF001
-    return starts._zygote.process.pid if starts._zygote is not None else 0  # type: ignore[no-any-return] # noqa: SLF001
+def _zygote_of(bench: Bench) -> int:
+    starts = bench.crew._starts
+    return starts._zygote.process.pid if starts is not None and starts._zygote is not None else 0
 
 
 async def test_a_worker_is_replaced_after_its_images_and_nobody_waits(engine: Benches) -> None:
     bench = await engine(limits=Limits(worker_images=5))
-    pids = []
-    for _ in range(5):
-        pids.append(await bench.say("pid"))
+    pids = [await bench.say("pid") for _ in range(5)]
     assert len(set(pids)) == 1
     # Spent, it serves on until its successor is ready, and then no more.
     await bench.until(lambda: len(bench.events("engine.worker_ended")) == 1)
@@ -322,7 +326,7 @@ async def test_a_worker_that_answers_what_nobody_asked_is_ended(engine: Benches)
 
 async def test_results_over_the_limit_are_refused_by_name(engine: Benches) -> None:
     bench = await engine(limits=Limits(result_bytes=1000))
-    with pytest.raises(ImageTooLarge, match="limits.result_bytes"):
+    with pytest.raises(ImageTooLarge, match=r"limits\.result_bytes"):
         await bench.say("big 1001")
     assert len(await bench.say("big 1000")) == 1000
 
@@ -375,12 +379,6 @@ async def test_a_source_shorter_than_announced_is_broken(engine: Benches) -> Non
 
 
 async def test_the_source_s_url_does_not_reach_a_worker(engine: Benches) -> None:
-    from tintype.core.info import ImageInfo
-    from tintype.core.offer import Offer
-    from tintype.core.pipeline import Pipeline, SourceRef
-    from tintype.core.policy import Policy
-    from tintype.engine.pool import _unnamed
-
     pipeline = Pipeline(source=SourceRef(url="https://key:secret@example.com/a.jpg"))
     info = ImageInfo(format=Format.PNG, width=1, height=1)
     rest = Rest(pipeline=pipeline, info=info, offer=Offer(), policy=Policy())
@@ -391,7 +389,7 @@ async def test_the_source_s_url_does_not_reach_a_worker(engine: Benches) -> None
 async def test_close_lets_running_work_end_and_refuses_the_rest(engine: Benches, isolation: Isolation) -> None:
     bench = await engine(isolation=isolation)
     running = asyncio.create_task(bench.say("sleep 0.3"))
-    await bench.until(lambda: bench.pool._crew.busy == 1)  # noqa: SLF001
+    await bench.a_worker(Phase.BUSY)
     waiting = asyncio.create_task(bench.say("echo x"))
     await asyncio.sleep(0)
     await bench.pool.close()
@@ -425,7 +423,7 @@ async def test_a_missing_layer_is_told_and_refused_if_the_operator_wants_it(engi
     assert "threads run already" in bench.events("engine.sandbox_incomplete")[0]["missing"][0]
     assert await bench.say("echo x") == "x"
     strict = await engine(command=threaded, require_sandbox=True, start=False)
-    with pytest.raises(Misconfigured, match="security.require_sandbox is set, and the sandbox lacks landlock"):
+    with pytest.raises(Misconfigured, match=r"security.require_sandbox is set, and the sandbox lacks landlock"):
         await strict.pool.start()
 
 
@@ -434,8 +432,6 @@ async def test_workers_end_with_their_parent() -> None:
         "import asyncio, sys; sys.path.insert(0, sys.argv[1]);"
         "from tests.engine.test_pool import _hold; asyncio.run(_hold(sys.argv[2]))"
     )
-    from tests.conftest import ROOT
-
     for isolation in Isolation:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", script, str(ROOT), isolation, stdout=asyncio.subprocess.PIPE
@@ -446,18 +442,12 @@ async def test_workers_end_with_their_parent() -> None:
         process.kill()
         await process.wait()
         async with asyncio.timeout(20):
-            while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
+            while any(psutil.pid_exists(pid) for pid in pids):  # noqa: ASYNC110 - processes of nobody we could wait for
                 await asyncio.sleep(0.01)
 
 
 async def _hold(isolation: str) -> None:
     """Start a pool, print the pids of every process it made, and wait to be killed."""
-    import io
-
-    from tests.engine.conftest import BAD
-    from tintype.telemetry.node import NodeTelemetry
-    from tintype.telemetry.settings import TelemetrySettings
-
     telemetry = NodeTelemetry(TelemetrySettings(log_format="json"), out=io.StringIO())
     settings = EngineSettings(workers=2, isolation=Isolation(isolation))
     await Pool(settings, SecuritySettings(), Limits(), telemetry, SystemClock(), BAD).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from tests.engine.bad_worker import Bad
-from tintype.worker import loop
+from tintype.worker import entry
 
 
 class Threaded(Bad):
@@ -14,4 +14,4 @@ class Threaded(Bad):
 
 
 if __name__ == "__main__":
-    loop.main(Threaded)
+    entry.main(Threaded)

@@ -49,7 +49,7 @@ def read_in_thread(path: str) -> str:
 
 
 def list_dir(path: str) -> str:
-    return " ".join(sorted(os.listdir(path)))
+    return " ".join(sorted(entry.name for entry in Path(path).iterdir()))
 
 
 def write_file(path: str) -> str:

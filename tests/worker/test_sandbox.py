@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -12,19 +10,14 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 import pytest_asyncio
 
 from tests.conftest import ROOT
-from tests.engine.conftest import BAD, Bench, benches, sealed
-from tests.worker.attempts import ATTEMPTS
+from tests.engine.conftest import Bench, benches
 from tintype.core.errors import BrokenImage
-from tintype.core.formats import Format
 from tintype.core.limits import Limits
-from tintype.core.messages import Input, Probe, Setup
 from tintype.engine.settings import Isolation
-from tintype.engine.worker import Phase
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
@@ -36,11 +29,11 @@ MODES = [Isolation.NODE, Isolation.IMAGE]  # a spawned worker, and a zygote's ch
 
 @pytest_asyncio.fixture(params=MODES, scope="module", loop_scope="module")
 async def confined(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """Workers whose parent has a secret in its environment, a file open that is inheritable, and may dump core."""
+    """Workers whose parent has a secret in its environment, and a socket open that is inheritable."""
     limits = Limits(worker_memory_bytes=300_000_000, result_bytes=10_000_000, worker_cpu_s=1)
-    with pytest.MonkeyPatch.context() as patch, Path("/etc/passwd").open() as inheritable:
+    with pytest.MonkeyPatch.context() as patch, socket.socket() as inheritable:
         patch.setenv("TINTYPE_TEST_SECRET", "hunter2")
-        os.set_inheritable(inheritable.fileno(), True)
+        inheritable.set_inheritable(True)
         async with benches() as make:
             yield await make(isolation=request.param, limits=limits, poison_s=0)
 
@@ -50,6 +43,10 @@ def listener() -> Iterator[int]:
     """A port of the loopback that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+def of_process(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text()
 
 
 def control(name: str, argument: str) -> subprocess.CompletedProcess[str]:
@@ -143,15 +140,14 @@ async def test_the_environment_has_no_secret(confined: Bench) -> None:
 
 async def test_a_worker_s_process_environment_has_no_secret(confined: Bench) -> None:
     """Not even in the copy that the kernel keeps of what the process was started with."""
-    assert b"SECRET" not in Path(f"/proc/{await a_worker(confined)}/environ").read_bytes()
+    assert "SECRET" not in of_process(await confined.a_worker(), "environ")
 
 
 async def test_no_descriptor_is_inherited(confined: Bench) -> None:
     """/dev/null three times, the socket, and at most our own statistics; beside them the mapped input of this request."""
     said = (await confined.say("try descriptors x")).removeprefix("done ").split()
     kinds = [entry.split(":") for entry in said]
-    null = str(os.stat("/dev/null").st_rdev)
-    assert [device for _, _, device in kinds[:3]] == [null] * 3
+    assert [device for _, _, device in kinds[:3]] == [str(os.makedev(1, 3))] * 3
     assert sum(int(mode, 8) == 0o140000 for _, mode, _ in kinds) == 1  # one socket
     assert sum(int(mode, 8) == 0o100000 for _, mode, _ in kinds) <= 2  # statm and the source
     assert len(kinds) <= 6
@@ -164,7 +160,7 @@ async def test_memory_is_bounded(confined: Bench) -> None:
 
 
 async def test_cpu_time_is_bounded(confined: Bench) -> None:
-    with pytest.raises(BrokenImage, match="limits.worker_cpu_s"):
+    with pytest.raises(BrokenImage, match=r"limits\.worker_cpu_s"):
         await confined.say("try spin x")
 
 
@@ -184,63 +180,7 @@ async def test_limits_cannot_be_raised(confined: Bench) -> None:
     assert (await refused(confined, "raise_limit")) in ("ValueError", "PermissionError")
 
 
-@pytest.mark.parametrize("confine", [False, True])
-async def test_no_core_is_dumped(confine: bool, tmp_path: Path) -> None:
-    """Of a parent that may dump, and does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    if hard == 0 or not Path("/proc/sys/kernel/core_pattern").read_text().startswith("core"):
-        pytest.skip("this system dumps no core files anyway")
-    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
-    try:
-        status = await asyncio.to_thread(crashed, confine=confine, folder=tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
-    assert os.WTERMSIG(status) == signal.SIGABRT
-    assert os.WCOREDUMP(status) is not confine
-    assert bool(list(tmp_path.iterdir())) is not confine
-
-
-def crashed(*, confine: bool, folder: Path) -> int:
-    """Start a worker without a pool, or a free process, let it crash, and return its wait status."""
-    if not confine:
-        free = [sys.executable, "-P", "-c", "import os; os.abort()"]
-        return wait(subprocess.Popen(free, cwd=folder))
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs:
-        worker = subprocess.Popen(BAD, cwd=folder, stdin=theirs)
-        ours.settimeout(60)
-        setup = Setup(parent=os.getpid(), memory_bytes=10**9, cpu_s=10, result_bytes=10**6)
-        ours.send(msgspec.msgpack.encode(setup))
-        ours.recv(100_000)
-        text = b"try crash ABRT"
-        fd = sealed(text)
-        probe = Probe(id=1, input=Input(format=Format.PNG, size=len(text)), source_pixels=1)
-        socket.send_fds(ours, [msgspec.msgpack.encode(probe)], [fd])
-        os.close(fd)
-        return wait(worker)
-
-
-def wait(process: subprocess.Popen[bytes]) -> int:
-    _, status = os.waitpid(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return status
-
-
 async def test_privileges_cannot_be_gained(confined: Bench) -> None:
-    status = Path(f"/proc/{await a_worker(confined)}/status").read_text()
+    status = of_process(await confined.a_worker(), "status")
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status
-
-
-async def a_worker(bench: Bench) -> int:
-    """The pid of an idle one."""
-    workers = bench.pool._crew._workers  # noqa: SLF001 - outside of the pool nobody needs to know
-    await bench.until(lambda: any(worker.phase is Phase.IDLE and worker.process.pid for worker in workers))
-    return next(worker.process.pid for worker in workers if worker.phase is Phase.IDLE)
-
-
-async def test_every_attempt_is_made() -> None:
-    """Whoever adds an attempt adds a test that makes it."""
-    text = Path(__file__).read_text()
-    helpers = {"segfault", "crash"}  # made in tests/engine
-    assert not [name for name in ATTEMPTS if not name.startswith("_") and name not in text and name not in helpers]

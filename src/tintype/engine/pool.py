@@ -23,7 +23,6 @@ from tintype.core.messages import (
     MAX_INPUTS,
     MAX_PLANS,
     Check,
-    Done,
     Input,
     Job,
     Probe,

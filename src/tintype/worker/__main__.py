@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tintype.worker import loop
+from tintype.worker import entry, loop
 
 
 def _handler() -> loop.Handler:
@@ -13,4 +13,4 @@ def _handler() -> loop.Handler:
 
 
 if __name__ == "__main__":
-    loop.main(_handler)
+    entry.main(_handler)

@@ -24,15 +24,15 @@ class Codecs:
     def warm(self) -> None:
         """Draw a small image, write it in every format and read each back, so that libraries and fonts are loaded."""
         drawn = execute.execute(_plan(Format.SVG, Format.PNG), [(Format.SVG, _SVG)]).body
-        for format in sorted(SAVABLE):
-            body = execute.execute(_plan(Format.PNG, format), [(Format.PNG, drawn)]).body
-            execute.execute(_plan(format, Format.PNG), [(format, body)])
+        for kind in sorted(SAVABLE):
+            body = execute.execute(_plan(Format.PNG, kind), [(Format.PNG, drawn)]).body
+            execute.execute(_plan(kind, Format.PNG), [(kind, body)])
 
     def probe(self, format: Format, source: Buffer, source_pixels: int) -> ImageInfo:
         return probe.probe(format, memoryview(source), source_pixels)
 
     def run(self, plans: Sequence[Plan], inputs: Sequence[tuple[Format, Buffer]]) -> Sequence[execute.Rendered]:
-        return execute.execute_all(plans, [(format, memoryview(source)) for format, source in inputs])
+        return execute.execute_all(plans, [(kind, memoryview(source)) for kind, source in inputs])
 
     def check(self) -> Sequence[str]:
         return codecs.prove().sentences()

@@ -1,4 +1,4 @@
-"""The life of a worker: set up, import, confine, warm, then one request at a time until the socket closes.
+"""What a worker does once it is confined: one request at a time until the socket closes.
 
 The handler is an argument: the codecs in production (`handler.py`), anything at all in a test.
 """
@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -37,7 +37,7 @@ from tintype.core.messages import (
 )
 from tintype.core.plan import Plan
 from tintype.worker import sandbox
-from tintype.worker.link import Link, close_all, link_of
+from tintype.worker.link import Link, close_all
 
 Buffer: TypeAlias = mmap.mmap
 
@@ -86,17 +86,6 @@ class Desk:
     statm: int  # /proc/self/statm, opened before the sandbox closed; -1: not our own
 
 
-def main(make_handler: Callable[[], Handler]) -> None:
-    """Run a worker, or a zygote that forks workers, on descriptor 0. Returns when the socket closes."""
-    sandbox.ignore_terminal()
-    link = link_of(os.dup(0))
-    first = link.receive()
-    if first is None or not isinstance(first[0], Setup):
-        return
-    with reporting(link):
-        _begin(link, first[0], make_handler)
-
-
 @contextmanager
 def reporting(link: Link) -> Iterator[None]:
     """Send the pool what went wrong, for the operator to read in its log, and exit."""
@@ -105,26 +94,6 @@ def reporting(link: Link) -> Iterator[None]:
     except Exception:  # noqa: BLE001 - whatever it is
         link.send(Failed(id=0, code="engine_failed", message=traceback.format_exc()[-2000:]))
         raise SystemExit(1) from None
-
-
-def _begin(link: Link, setup: Setup, make_handler: Callable[[], Handler]) -> None:
-    sandbox.die_with(setup.parent)
-    handler = make_handler()
-    if setup.zygote:
-        from tintype.worker import zygote  # noqa: PLC0415 - only here, and it imports this module
-
-        zygote.serve(link, handler, setup)
-    else:
-        _work(link, handler, setup)
-
-
-def _work(link: Link, handler: Handler, setup: Setup) -> None:
-    """Confine this process, warm up, serve. Confined before warm-up, as Landlock binds only threads yet to start."""
-    statm = sandbox.open_statm()
-    confined = sandbox.confine(sandbox.Role.WORKER, setup, keep=(link.fileno(), statm))
-    handler.warm()
-    sandbox.bound_memory(sandbox.address_space(statm), setup.memory_bytes)
-    serve(Desk(link=link, handler=handler, setup=setup, statm=statm), confined)
 
 
 def serve(desk: Desk, confined: sandbox.Confined) -> None:

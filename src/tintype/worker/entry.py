@@ -1,0 +1,36 @@
+"""The start of a worker: set up, import, confine, warm; then it serves, or forks those who do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from tintype.core.messages import Setup
+from tintype.worker import loop, sandbox, zygote
+from tintype.worker.link import Link, link_of
+
+
+def main(make_handler: Callable[[], loop.Handler]) -> None:
+    """Run a worker, or a zygote that forks workers, on descriptor 0. Returns when the socket closes."""
+    sandbox.ignore_terminal()
+    link = link_of(os.dup(0))
+    first = link.receive()
+    if first is None or not isinstance(first[0], Setup):
+        return
+    setup = first[0]
+    with loop.reporting(link):
+        sandbox.die_with(setup.parent)
+        handler = make_handler()
+        if setup.zygote:
+            zygote.serve(link, handler, setup)
+        else:
+            _work(link, handler, setup)
+
+
+def _work(link: Link, handler: loop.Handler, setup: Setup) -> None:
+    """Confine this process, warm up, serve. Confined before warm-up, as Landlock binds only threads yet to start."""
+    statm = sandbox.open_statm()
+    confined = sandbox.confine(sandbox.Role.WORKER, setup, keep=(link.fileno(), statm))
+    handler.warm()
+    sandbox.bound_memory(sandbox.address_space(statm), setup.memory_bytes)
+    loop.serve(loop.Desk(link=link, handler=handler, setup=setup, statm=statm), confined)
