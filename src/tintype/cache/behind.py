@@ -54,18 +54,22 @@ class Behind:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def drop(self, selector: Selector) -> tuple[list[str], int]:
-        """Drop what waits and what the tier has; returns the keys that waited, and how many the tier had.
-
-        The selector is noted in the purges already, so that nothing that matches is queued or begun any more.
-        """
+    def forget(self, selector: Selector) -> list[str]:
+        """Drop what waits to be written; returns the keys."""
         waited = [key for key, item in self._waiting.items() if matches(selector, key, item.entry)]
         for key in waited:
             self._take(key)
+        return waited
+
+    async def drop(self, selector: Selector) -> int:
+        """Drop what the tier has, and what is just being written; returns how many entries.
+
+        The selector is noted in the purges already, so that nothing that matches is begun any more.
+        """
         for key, item in list(self._writing.items()):
             if matches(selector, key, item.entry):
                 await item.written.wait()
-        return waited, await self._tier.drop(selector)
+        return await self._tier.drop(selector)
 
     async def close(self, drain_s: float) -> None:
         """Write what waits, within a time, then close the tier."""

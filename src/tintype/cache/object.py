@@ -13,7 +13,7 @@ from obstore.store import ObjectStore
 
 from tintype.cache.breaker import Breaker
 from tintype.cache.purgelog import STORE_ERRORS, PurgeLog
-from tintype.cache.tier import looked_up
+from tintype.cache.tier import looked_up, matches
 from tintype.core.entry import Entry, EntryFacts, Scope, Selector
 from tintype.core.errors import Overloaded
 from tintype.core.values import fingerprint
@@ -56,7 +56,12 @@ class ObjectCache:
         self._breaker = Breaker()
 
     async def get(self, key: str) -> Entry | None:
-        entry = await self._attempt(lambda: self._get(key), self._limits.get_timeout_s)
+        await self._purges.first_read()
+        entry = None
+        if self._purges.is_current():
+            entry = await self._attempt(lambda: self._read(key), self._limits.get_timeout_s)
+        if entry is not None and self._purges.covers(key, entry.facts):
+            entry = None
         return looked_up(self._telemetry, self.name, entry)
 
     async def put(self, key: str, entry: Entry) -> None:
@@ -73,9 +78,7 @@ class ObjectCache:
             async with asyncio.timeout(self._limits.put_timeout_s):
                 await self._purges.record(selector)
                 if selector.scope is Scope.KEY:
-                    await obstore.delete_async(self._store, _path(selector.value))
-        except FileNotFoundError:
-            return 0
+                    await self._delete(selector)
         except STORE_ERRORS as error:
             self._failed(error)
             raise Overloaded(
@@ -86,9 +89,7 @@ class ObjectCache:
     async def close(self) -> None:
         await self._purges.close()
 
-    async def _get(self, key: str) -> Entry | None:
-        if not await self._purges.is_current():
-            return None
+    async def _read(self, key: str) -> Entry | None:
         try:
             result = await obstore.get_async(self._store, _path(key))
         except FileNotFoundError:
@@ -100,8 +101,13 @@ class ObjectCache:
         entry = unpacked(key, data) if len(data) < _INLINE_BYTES else await asyncio.to_thread(unpacked, key, data)
         if entry is None:
             self._damaged(key)
-            return None
-        return None if self._purges.covers(key, entry.facts) else entry
+        return entry
+
+    async def _delete(self, selector: Selector) -> None:
+        """Remove the bytes of one result, now that it has been purged."""
+        entry = await self._read(selector.value)
+        if entry is not None and matches(selector, selector.value, entry):
+            await obstore.delete_async(self._store, _path(selector.value))
 
     async def _put(self, key: str, entry: Entry) -> None:
         small = len(entry.body) < _INLINE_BYTES

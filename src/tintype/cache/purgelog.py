@@ -10,7 +10,6 @@ Nodes' clocks may differ by `skew_s`: an entry made that shortly after a purge c
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -33,6 +32,7 @@ _FOLD_AT = 200  # objects in the log; more are folded into one
 _FOLD_AGE_S = 60.0  # only what every node has long read
 _MOST = 1_000  # purges kept for a store that is away; then they become one of everything
 _AT_ONCE = 16
+_FIRST_READ_S = 0.5
 _ENCODE, _DECODE = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[Purge]).decode
 
 
@@ -75,19 +75,14 @@ class PurgeLog:
         latest = self._marks.latest(facts.tenant, key, facts.source, facts.tags)
         return facts.created_at <= latest + self._skew_s
 
-    async def is_current(self) -> bool:
-        """Tell whether the log was read just now; waits for the first attempt to. If not, trust no shared entry."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._follow())
-        await self._first.wait()
+    def is_current(self) -> bool:
+        """Tell whether the log was read just now. If not, trust no shared entry."""
         return self._read_at is not None and self._clock.monotonic() - self._read_at <= self._stale_s
 
-    async def first_read(self, timeout_s: float) -> None:
-        """Wait for the first attempt to read the log, but no longer than this."""
-        if not self._first.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self.is_current()
+    async def first_read(self) -> None:
+        """Start to follow the log; in the first half second of a node's life, wait for what it says."""
+        self._start()
+        await self._first.wait()
 
     async def record(self, selector: Selector) -> None:
         """Let a purge hold here at once, and everywhere when this returns; if it raises, it is tried again behind.
@@ -100,7 +95,7 @@ class PurgeLog:
         self._unsent.append((selector, at))
         if len(self._unsent) > _MOST:
             self._unsent = [(Selector(scope=Scope.ALL), at)]
-        await self.is_current()  # starts the retries
+        self._start()  # what cannot be sent now is sent from there
         await self._send()
 
     async def read(self) -> None:
@@ -135,6 +130,11 @@ class PurgeLog:
         self._seen.difference_update(old)
         for name in old:
             await obstore.delete_async(self._store, name)
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._follow())
+            asyncio.get_running_loop().call_later(_FIRST_READ_S, self._first.set)
 
     async def _follow(self) -> None:
         """Send, read and fold for ever; a store that is away is asked again a second later."""

@@ -17,14 +17,15 @@ _SCHEMES = ("s3", "gs", "az", "file", "memory")
 # The cache has its own time limits and stops asking a store that is away; the library's minutes of retries would
 # only keep connections busy.
 _RETRY: RetryConfig = {"max_retries": 1, "retry_timeout": timedelta(seconds=5)}
-_CLIENT: ClientConfig = {"timeout": timedelta(seconds=30), "connect_timeout": timedelta(seconds=2)}
+# Plain http only ever goes to an endpoint that the operator spelled so.
+_CLIENT: ClientConfig = {"allow_http": True, "timeout": timedelta(seconds=30), "connect_timeout": timedelta(seconds=2)}
 
 
 def open_store(url: str) -> ObjectStore:
     """Open s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix or file:///folder (memory:/// in tests).
 
     Credentials and endpoints come from the environment, as the provider's tools read it (AWS_ACCESS_KEY_ID,
-    AWS_ENDPOINT_URL, AWS_ALLOW_HTTP, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_KEY ...).
+    AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_KEY ...).
 
     Raises:
         Misconfigured: the URL is not of a store tintype knows, or its settings do not fit.

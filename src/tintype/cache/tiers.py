@@ -13,7 +13,6 @@ from tintype.core.entry import Entry, Selector
 from tintype.core.purges import Purges
 
 _DRAIN_S = 10.0
-_FIRST_READ_S = 0.5
 
 
 class Tiers:
@@ -46,7 +45,7 @@ class Tiers:
             return entry
         since = self.generation
         if self._log is not None:
-            await self._log.first_read(_FIRST_READ_S)
+            await self._log.first_read()
         for depth, tier in enumerate(self._below):
             entry = await tier.get(key)
             if entry is not None:
@@ -86,16 +85,13 @@ class Tiers:
 
     async def _drop(self, selector: Selector, below: Sequence[Behind]) -> int:
         self._purges.purge(selector)  # first, so that nothing in flight comes back
-        above = set(self._ram.drop_keys(selector))
+        waited = [set(tier.forget(selector)) for tier in below]
+        above = set(self._ram.drop_keys(selector)).union(*waited)
         answers = await asyncio.gather(*(tier.drop(selector) for tier in below), return_exceptions=True)
-        errors = [answer for answer in answers if isinstance(answer, BaseException)]
-        if errors:
-            raise errors[0]
-        return _distinct(above, [answer for answer in answers if not isinstance(answer, BaseException)])
-
-
-def _distinct(above: set[str], below: Sequence[tuple[list[str], int]]) -> int:
-    """Count entries once: memory holds copies of what is below or waits to go there."""
-    waited = above.union(*(keys for keys, _ in below))
-    kept = max((count + len(keys) for keys, count in below), default=0)
-    return max(len(waited), kept)
+        kept: list[int] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            kept.append(answer)
+        # Memory holds copies of what is below or waits to go there, so each entry is counted once.
+        return max([len(above), *(count + len(keys) for count, keys in zip(kept, waited, strict=True))])

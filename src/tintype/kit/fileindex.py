@@ -351,15 +351,15 @@ def _where(selector: Selector) -> tuple[str, tuple[bytes, ...]]:
     """Return a selector as SQL that uses an index, and its values."""
     value = as_bytes(selector.value)
     values: tuple[bytes, ...]
-    match selector.scope:
+    scope = Scope.ALL if selector.scope is Scope.PREFIX and not value else selector.scope
+    match scope:
         case Scope.KEY:
             where, values = "WHERE key = ?", (value,)
         case Scope.SOURCE:
             where, values = "WHERE source = ?", (value,)
         case Scope.PREFIX:
-            where, values = "WHERE source >= ? AND substr(source, 1, length(?)) = ?", (value, value, value)
-            if (end := _after_prefix(value)) is not None:
-                where, values = "WHERE source >= ? AND source < ?", (value, end)
+            # The bytes after all that start so: UTF-8 has no byte 255, so the last one can always be raised.
+            where, values = "WHERE source >= ? AND source < ?", (value, value[:-1] + bytes([value[-1] + 1]))
         case Scope.TAG:
             where, values = "JOIN tag ON tag.id = entry.id WHERE tag.tag = ?", (value,)
         case Scope.ALL:
@@ -367,12 +367,6 @@ def _where(selector: Selector) -> tuple[str, tuple[bytes, ...]]:
     if selector.tenant:
         return where + " AND tenant = ?", (*values, as_bytes(selector.tenant))
     return where, values
-
-
-def _after_prefix(prefix: bytes) -> bytes | None:
-    """Return the first byte string after all that start with a prefix; None = there is none."""
-    kept = prefix.rstrip(b"\xff")
-    return kept[:-1] + bytes([kept[-1] + 1]) if kept else None
 
 
 def as_bytes(text: str) -> bytes:

@@ -1,0 +1,318 @@
+"""The tiers together: promotion, writing behind, and purges that nothing in flight survives."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+
+from tests.cache.conformance import Conformance
+from tests.cache.support import ALL, Seen, TickingClock, make_entry, select
+from tests.cache.test_disk import disk
+from tintype.cache.assemble import open_cache
+from tintype.cache.behind import Behind
+from tintype.cache.object import ObjectCache, ObjectLimits
+from tintype.cache.purgelog import PurgeLog
+from tintype.cache.ram import RamCache
+from tintype.cache.settings import CacheSettings
+from tintype.cache.tier import Tier
+from tintype.cache.tiers import Tiers
+from tintype.core.entry import Entry, Scope, Selector
+from tintype.core.errors import Misconfigured
+from tintype.core.limits import Limits
+from tintype.core.purges import Purges
+from tintype.kit.filestore import FileStore
+from tintype.ports import Cache
+
+PATIENT = ObjectLimits(get_timeout_s=20, put_timeout_s=20)
+
+
+def tiers(
+    folder: Path,
+    clock: TickingClock,
+    seen: Seen,
+    *,
+    ram_bytes: int = 16_000_000,
+    store: MemoryStore | None = None,
+    purges: Purges | None = None,
+) -> Tiers:
+    purges = purges or Purges()
+    below = [Behind(disk(folder, clock, seen), purges=purges, telemetry=seen, workers=2)]
+    log = None
+    if store is not None:
+        log = PurgeLog(store, clock=clock, telemetry=seen, skew_s=0, poll_s=0.05)
+        shared = ObjectCache(store, purges=log, clock=clock, telemetry=seen, limits=PATIENT)
+        below.append(Behind(shared, purges=purges, telemetry=seen, workers=4))
+    made = Tiers(RamCache(ram_bytes, telemetry=seen), below, purges=purges, log=log)
+    if log is not None:
+        log.listen(made.hear)
+    return made
+
+
+class TestThree(Conformance):
+    @contextlib.asynccontextmanager
+    async def opened(self, folder: Path, clock: TickingClock, seen: Seen) -> AsyncIterator[Tier]:
+        cache = tiers(folder, clock, seen, store=MemoryStore())
+        yield cache  # type: ignore[misc]
+        await cache.close()
+
+
+class TestNoMemory(Conformance):
+    @contextlib.asynccontextmanager
+    async def opened(self, folder: Path, clock: TickingClock, seen: Seen) -> AsyncIterator[Tier]:
+        cache = tiers(folder, clock, seen, ram_bytes=0)
+        yield cache  # type: ignore[misc]
+        await cache.close()
+
+
+class Gated:
+    """A tier over another whose puts and gets wait until they are let through."""
+
+    name = "disk"
+
+    def __init__(self, tier: Tier) -> None:
+        self.tier, self.gate, self.waiting = tier, asyncio.Event(), 0
+
+    async def _pass(self) -> None:
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+
+    async def get(self, key: str) -> Entry | None:
+        entry = await self.tier.get(key)
+        await self._pass()
+        return entry
+
+    async def put(self, key: str, entry: Entry) -> None:
+        await self._pass()
+        await self.tier.put(key, entry)
+
+    async def drop(self, selector: Selector) -> int:
+        return await self.tier.drop(selector)
+
+    async def close(self) -> None:
+        await self.tier.close()
+
+
+async def until_waiting(gated: Gated, number: int = 1) -> None:
+    async with asyncio.timeout(20):
+        while gated.waiting < number:  # noqa: ASYNC110 it waits in a thread's answer
+            await asyncio.sleep(0.001)
+
+
+def over(gated: Gated, seen: Seen, ram_bytes: int = 0, max_bytes: int = 64_000_000) -> Tiers:
+    purges = Purges()
+    behind = Behind(gated, purges=purges, telemetry=seen, workers=2, max_bytes=max_bytes)
+    return Tiers(RamCache(ram_bytes, telemetry=seen), [behind], purges=purges)
+
+
+async def test_a_restart_finds_what_was_queued(tmp_path: Path) -> None:
+    first = tiers(tmp_path, TickingClock(), Seen())
+    entries = {f"k{number}": make_entry(bytes(number * 100)) for number in range(200)}
+    for key, entry in entries.items():
+        await first.put(key, entry)
+    await first.close()
+    second = tiers(tmp_path, TickingClock(), Seen())
+    assert {key: await second.get(key) for key in entries} == entries
+    await second.close()
+
+
+async def test_a_hit_below_moves_up(tmp_path: Path) -> None:
+    store, clock = MemoryStore(), TickingClock()
+    writer = tiers(tmp_path / "1", clock, Seen(), store=store)
+    await writer.put("key", make_entry(at=clock.now()))
+    await writer.close()
+    seen = Seen()
+    reader = tiers(tmp_path / "2", clock, seen, store=store)
+    for _ in range(3):
+        assert await reader.get("key") is not None
+    await reader.close()
+    hits = {tier: seen.value("cache_hits", tier) for tier in ("ram", "disk", "object")}
+    assert hits == {"ram": 2, "disk": 0, "object": 1}
+    alone = tiers(tmp_path / "2", clock, Seen())
+    assert await alone.get("key") is not None, "it was written to the disk of the node that read it"
+    await alone.close()
+
+
+async def test_what_waits_to_be_written_is_found(tmp_path: Path) -> None:
+    gated = Gated(disk(tmp_path, TickingClock(), Seen()))
+    cache = over(gated, Seen())
+    for number in range(4):
+        await cache.put(f"k{number}", make_entry(b"%d" % number))
+    await until_waiting(gated, 2)
+    for number in range(4):
+        found = await cache.get(f"k{number}")
+        assert found is not None
+        assert found.body == b"%d" % number
+    gated.gate.set()
+    await cache.close()
+
+
+# Purges against everything in flight
+
+
+async def test_a_render_that_began_before_a_purge_is_not_kept(tmp_path: Path) -> None:
+    cache = tiers(tmp_path, TickingClock(), Seen())
+    port: Cache = cache
+    before = port.generation
+    await cache.drop(select(Scope.SOURCE, "s1"))
+    await cache.put("purged", make_entry(source="s1"), generation=before)
+    await cache.put("other", make_entry(source="s2"), generation=before)
+    await cache.put("after", make_entry(source="s1"), generation=cache.generation)
+    found = {key: await cache.get(key) is not None for key in ("purged", "other", "after")}
+    assert found == {"purged": False, "other": True, "after": True}
+    await cache.close()
+    again = tiers(tmp_path, TickingClock(), Seen())
+    assert await again.get("purged") is None
+    await again.close()
+
+
+@pytest.mark.parametrize("selector", [select(Scope.KEY, "k0"), select(Scope.TAG, "t"), ALL])
+async def test_a_purge_reaches_what_is_queued_and_what_is_being_written(tmp_path: Path, selector: Selector) -> None:
+    seen = Seen()
+    gated = Gated(disk(tmp_path, TickingClock(), seen))
+    cache = over(gated, seen, ram_bytes=1_000_000)
+    for number in range(6):
+        await cache.put(f"k{number}", make_entry(b"%d" % number, tags=("t",)))
+    await until_waiting(gated, 2)
+    purge = asyncio.create_task(cache.drop(selector))
+    await asyncio.sleep(0)
+    gated.gate.set()
+    gone = 1 if selector.scope is Scope.KEY else 6
+    assert await purge == gone
+    held = [number for number in range(6) if await cache.get(f"k{number}") is not None]
+    assert len(held) == 6 - gone
+    await cache.close()
+    again = disk(tmp_path, TickingClock(), Seen())
+    assert [number for number in range(6) if await again.get(f"k{number}") is not None] == held
+    await again.close()
+
+
+async def test_a_hit_that_was_purged_while_it_was_read_is_not_promoted(tmp_path: Path) -> None:
+    seen = Seen()
+    below = disk(tmp_path, TickingClock(), seen)
+    await below.put("key", make_entry(source="s"))
+    gated = Gated(below)
+    cache = over(gated, seen, ram_bytes=1_000_000)
+    reading = asyncio.create_task(cache.get("key"))
+    await until_waiting(gated)
+    assert await cache.drop(select(Scope.SOURCE, "s")) == 1
+    gated.gate.set()
+    assert await reading is None
+    assert await cache.get("key") is None
+    await cache.close()
+
+
+async def test_a_purge_reaches_memory_and_disk_of_the_other_node(tmp_path: Path) -> None:
+    store, clock = MemoryStore(), TickingClock()
+    here = tiers(tmp_path / "1", clock, Seen(), store=store)
+    there = tiers(tmp_path / "2", clock, Seen(), store=store)
+    await here.put("key", make_entry(source="s", at=clock.now()))
+    await there.put("key", make_entry(source="s", at=clock.now()))
+    await there.put("other", make_entry(source="o", at=clock.now()))
+    assert await there.get("nothing") is None
+    before = there.generation
+    await here.drop(select(Scope.SOURCE, "s"))
+    async with asyncio.timeout(20):
+        while there.generation == before:  # noqa: ASYNC110 the other node polls
+            await asyncio.sleep(0.01)
+    assert await there.get("key") is None
+    await there.put("late", make_entry(source="s", at=clock.now()), generation=before)
+    assert await there.get("late") is None
+    assert await there.get("other") is not None
+    await asyncio.gather(here.close(), there.close())
+    alone = tiers(tmp_path / "2", clock, Seen())
+    assert await alone.get("key") is None
+    await alone.close()
+
+
+async def test_a_node_that_was_down_during_a_purge_does_not_serve_it_from_its_disk(tmp_path: Path) -> None:
+    store, clock = MemoryStore(), TickingClock()
+    down = tiers(tmp_path / "2", clock, Seen(), store=store)
+    await down.put("key", make_entry(source="s", at=clock.now()))
+    await down.put("other", make_entry(source="o", at=clock.now()))
+    await down.close()
+    here = tiers(tmp_path / "1", clock, Seen(), store=store)
+    await here.drop(select(Scope.SOURCE, "s"))
+    await here.close()
+    up = tiers(tmp_path / "2", clock, Seen(), store=store)
+    assert await up.get("key") is None
+    assert await up.get("other") is not None
+    await up.close()
+
+
+# Bounds
+
+
+async def test_the_backlog_is_bounded_and_what_is_over_is_counted(tmp_path: Path) -> None:
+    seen = Seen()
+    gated = Gated(disk(tmp_path, TickingClock(), seen))
+    cache = over(gated, seen, max_bytes=100_000)
+    for number in range(50):
+        await cache.put(f"k{number}", make_entry(bytes(10_000)))
+    lost = seen.value("cache_errors", "disk")
+    assert 40 < lost < 50
+    gated.gate.set()
+    await cache.close()
+    assert seen.value("cache_puts", "disk") == 50 - lost
+
+
+async def test_concurrent_use_and_purges_never_give_what_was_purged(tmp_path: Path) -> None:
+    """Each source has a number that only grows; a purge of it must end every older one."""
+    cache = tiers(tmp_path, TickingClock(), Seen(), ram_bytes=30_000)
+    current = dict.fromkeys(range(8), 0)
+
+    async def use(worker: int) -> None:
+        for turn in range(60):
+            source = (worker + turn) % 8
+            generation, least = cache.generation, current[source]
+            found = await cache.get(f"k{source}")
+            assert found is None or int(found.body) >= least
+            await asyncio.sleep(0)
+            await cache.put(f"k{source}", make_entry(b"%d" % least, source=f"s{source}"), generation=generation)
+
+    async def purge() -> None:
+        for turn in range(60):
+            source = turn % 8
+            following = current[source] + 1
+            await cache.drop(select(Scope.SOURCE, f"s{source}"))
+            await asyncio.sleep(0)
+            if await cache.get(f"k{source}") is None:
+                current[source] = following
+
+    await asyncio.gather(*(use(worker) for worker in range(5)), purge())
+    await cache.close()
+
+
+# Assembly
+
+
+async def test_the_settings_decide_which_tiers_there_are(tmp_path: Path) -> None:
+    settings = CacheSettings(ram_bytes=1_000_000, disk_bytes=5_000_000, object_url=f"file://{tmp_path}/shared")
+    seen, clock = Seen(), TickingClock()
+    cache = open_cache(settings, tmp_path / "disk", limits=Limits(), clock=clock, telemetry=seen)
+    await cache.put("a" * 32, make_entry(at=clock.now()))
+    await cache.close()
+    assert [seen.value("cache_puts", tier) for tier in ("ram", "disk", "object")] == [1, 1, 1]
+    assert (tmp_path / "shared" / "results" / "aa" / ("a" * 32)).is_file()
+
+
+async def test_without_any_room_nothing_is_kept_and_nothing_made(tmp_path: Path) -> None:
+    none = CacheSettings(ram_bytes=0, disk_bytes=0)
+    cache = open_cache(none, tmp_path / "disk", limits=Limits(), clock=TickingClock(), telemetry=Seen())
+    await cache.put("key", make_entry())
+    assert await cache.get("key") is None
+    assert await cache.drop(ALL) == 0
+    await cache.close()
+    assert not (tmp_path / "disk").exists()
+
+
+async def test_a_wrong_object_url_leaves_the_disk_to_others(tmp_path: Path) -> None:
+    wrong = CacheSettings(object_url="ftp://x")
+    with pytest.raises(Misconfigured, match=r"cache\.object_url"):
+        open_cache(wrong, tmp_path, limits=Limits(), clock=TickingClock(), telemetry=Seen())
+    FileStore(tmp_path, 10**7, tier="disk", clock=TickingClock(), telemetry=Seen())
