@@ -131,7 +131,7 @@ def test_both_ways_of_opening_stay_inside(root: Path, opener: object) -> None:
         assert os.read(inside, 4) == JPEG[:4]
         os.close(inside)
         for path in ("link.jpg", "folder/secret.jpg", "../secret.jpg", "photos/../../secret.jpg"):
-            with pytest.raises(OSError, match="link|symbolic|root"):
+            with pytest.raises(OSError, match=r"link|root|directory"):
                 opener(fd, path)  # type: ignore[operator]
     finally:
         os.close(fd)

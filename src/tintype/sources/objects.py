@@ -41,8 +41,8 @@ _CHUNK = 256 * 1024
 _RETRIES = 1
 _STATUS = re.compile(r"status code: (\d{3})")
 
-if TYPE_CHECKING:  # obstore has this name in its type information only
-    from obstore import GetResult
+if TYPE_CHECKING:  # obstore has these names in its type information only
+    from obstore import GetOptions, GetResult
 
 ObjectStore: TypeAlias = S3Store | GCSStore | AzureStore
 
@@ -76,12 +76,14 @@ class ObjectFetcher:
         """Fetch an object, or the version of it that the URL names; see the port."""
         bucket, key, version = parts(url, self._separator)
         self._check(bucket)
-        options: dict[str, Any] = {"if_none_match": known.etag if known and known.etag else None}
+        options: GetOptions = {}
+        if known is not None and known.etag:
+            options["if_none_match"] = known.etag
         if version:
             options["version"] = version
         try:
             async with asyncio.timeout(deadline - self._clock.monotonic()):
-                got = await get_async(self._store(bucket), key, options=options)  # type: ignore[arg-type]
+                got = await get_async(self._store(bucket), key, options=options)
                 await self._pour(got, sink)
         except NotModifiedError:
             assert known is not None
@@ -131,7 +133,7 @@ def parts(url: str, separator: str) -> tuple[str, str, str]:
 
 def translated(error: Exception) -> TintypeError:
     """Return our error for one of the store's; its text has URLs and debug dumps in it, so none of it is handed on."""
-    if isinstance(error, FileNotFoundError | InvalidPathError):
+    if isinstance(error, FileNotFoundError | InvalidPathError | ValueError):  # ValueError: a key no client can name
         return SourceMissing()
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return SourceRefused("The object store does not hand this object out; check the store's credentials", 403)
