@@ -45,23 +45,26 @@ def anchors(file: Path) -> set[str]:
 def broken(file: Path) -> Iterator[str]:
     """Yield what is wrong with the links of a file. Links to other sites are not followed."""
     text = _FENCE.sub("", file.read_text("utf-8"))
+    shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
     for target in _LINK.findall(re.sub(r"`[^`\n]*`", "", text)):
         if re.match(r"[a-z][a-z0-9+.-]*:", target):
             continue
         path, _, anchor = unquote(target).partition("#")
         goal = (file.parent / path).resolve() if path else file
         if not goal.exists():
-            yield f"{file.relative_to(ROOT)}: {target} does not exist"
+            yield f"{shown}: {target} does not exist"
         elif anchor and goal.suffix == ".md" and anchor not in anchors(goal):
-            yield f"{file.relative_to(ROOT)}: {target} has no such heading"
+            yield f"{shown}: {target} has no such heading"
 
 
-def main() -> int:
-    complaints = [complaint for file in documents() for complaint in broken(file)]
+def main(arguments: list[str]) -> int:
+    """Check the files given, or all of the repository's."""
+    files = [Path(name).resolve() for name in arguments] or documents()
+    complaints = [complaint for file in files for complaint in broken(file)]
     for complaint in complaints:
         print(complaint)
     return 1 if complaints else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

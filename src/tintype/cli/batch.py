@@ -34,16 +34,17 @@ FILE_DEADLINE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file, and where its result goes: `target` without suffix, or with `exact` as it is."""
+    """A file, and where its result goes: `target` without suffix, or with `exact` as it is. `walked`: found in a folder."""
 
     source: Path
     target: Path
     exact: bool = False
+    walked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file: sizes in bytes, or why there is no result."""
+    """What became of a file: sizes in bytes, or why there is no result; neither when it is no image and was skipped."""
 
     source: Path
     target: Path | None = None
@@ -68,7 +69,7 @@ def tasks(sources: list[Path], out: Path) -> Iterator[Task]:
     for source in sources:
         if source.is_dir():
             for file in sorted(p for p in source.rglob("*") if p.is_file()):
-                yield Task(file, out / file.relative_to(source).with_suffix(""))
+                yield Task(file, out / file.relative_to(source).with_suffix(""), walked=True)
         else:
             yield Task(source, out if exact else out / source.stem, exact)
 
@@ -103,6 +104,8 @@ class Batch:
     async def run(self, task: Task) -> Outcome:
         """Render one file."""
         try:
+            if task.walked and _is_foreign(task.source):
+                return Outcome(task.source)
             return await self._render(task)
         except TintypeError as error:
             return Outcome(task.source, error=str(error))
@@ -172,6 +175,11 @@ def _stand_in(image: StandIn) -> BinaryIO:
     if image.path:
         return Path(image.path).open("rb")
     raise Misconfigured("transform fetches nothing: give the watermark as data or path, not as url")
+
+
+def _is_foreign(source: Path) -> bool:
+    with source.open("rb") as file:
+        return sniff(file.read(HEAD_BYTES)) is None
 
 
 def _open(file: BinaryIO, source_bytes: int) -> Opened:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tintype.cli.common import ConfigFile, Sets, loaded
+from tintype.cli.common import ConfigFile, Sets, loaded, quiet
 from tintype.cli.proof import prove
 from tintype.config import Config, Loaded
 from tintype.core.errors import TintypeError
@@ -68,7 +68,7 @@ def check(config: ConfigFile = None, sets: Sets = None) -> None:
 
 async def _findings(given: Loaded) -> list[Finding]:
     found = [*_configuration(given), *_disk(given.config), _clock()]
-    return found + [one async for one in _engine(given.config)]
+    return found + [one async for one in _engine(quiet(given))]
 
 
 def _configuration(given: Loaded) -> Iterator[Finding]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
-from tintype.config import Loaded, TenantConfig, load
+from tintype.config import Config, Loaded, TenantConfig, load
 from tintype.core.errors import Misconfigured
 
 ConfigFile: TypeAlias = Annotated[
@@ -50,3 +51,11 @@ def tenant_of(config: Loaded, name: str) -> TenantConfig:
     if found is None:
         raise Misconfigured(f"there is no tenant {name}; there are: {', '.join(t.name for t in tenants)}")
     return found
+
+
+def quiet(given: Loaded) -> Config:
+    """Return the configuration of a command that talks to a person: only warnings are logged, unless a level was set."""
+    level = next(s for s in given.settings if s.name == "telemetry.log_level")
+    if level.changed:
+        return given.config
+    return replace(given.config, telemetry=replace(given.config.telemetry, log_level="warning"))

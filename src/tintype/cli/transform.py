@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tintype.cli.batch import Batch, Outcome, Task, pipeline_of, tasks
-from tintype.cli.common import ConfigFile, Sets, TenantName, loaded, tenant_of
+from tintype.cli.common import ConfigFile, Sets, TenantName, loaded, quiet, tenant_of
 from tintype.config import Config
 
 # Failures listed one by one; more are counted.
@@ -53,7 +53,7 @@ def transform(
     async def work() -> list[Outcome]:
         from tintype import wiring  # noqa: PLC0415 - adapters are loaded only where the engine is run
 
-        async with wiring.engine(given.config) as engine:
+        async with wiring.engine(quiet(given)) as engine:
             batch = Batch(engine, pipeline, owner, given.config.limits.source_bytes, overwrite=overwrite)
             return await _all(batch, list(tasks(sources, out)), _parallel(given.config))
 
@@ -88,15 +88,16 @@ def _progress() -> Progress:
 
 
 def _summary(outcomes: Iterable[Outcome], seconds: float) -> None:
-    done = [o for o in outcomes if not o.error]
+    done = [o for o in outcomes if o.target]
     failed = [o for o in outcomes if o.error]
+    skipped = sum(1 for o in outcomes if not o.target and not o.error)
     size_in, size_out = sum(o.size_in for o in done), sum(o.size_out for o in done)
     table = Table(box=None, header_style="bold")
-    for name in ("done", "failed", "bytes in", "bytes out", "saved", "seconds", "files/s"):
+    for name in ("done", "failed", "skipped", "bytes in", "bytes out", "saved", "seconds", "files/s"):
         table.add_column(name, justify="right")
     saved = f"{100 * (1 - size_out / size_in):.0f} %" if size_in else "-"
     rate = f"{len(done) / seconds:.1f}" if seconds else "-"
-    counts = (str(len(done)), str(len(failed)), decimal(size_in), decimal(size_out))
+    counts = (str(len(done)), str(len(failed)), str(skipped), decimal(size_in), decimal(size_out))
     table.add_row(*counts, saved, f"{seconds:.1f}", rate)
     console = Console(soft_wrap=True)
     console.print(table)

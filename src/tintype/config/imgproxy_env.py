@@ -124,8 +124,9 @@ def _bind(mine: Env, env: Env) -> Iterator[Given]:
     if network not in ("tcp", "tcp4", "tcp6"):
         raise Misconfigured(f"{PREFIX}NETWORK: {network!r} is not allowed; it takes tcp, tcp4 or tcp6")
     # As imgproxy does, PORT counts unless BIND is set.
-    text = mine.get("BIND") or (f":{env['PORT']}" if env.get("PORT", "").isdecimal() else ":8080")
-    for one in _address("BIND", text, "server.host", "server.port"):
+    port = env.get("PORT", "")
+    text = mine.get("BIND") or (f":{port}" if port.isdecimal() else ":8080" if network == "tcp6" else "")
+    for one in _address("BIND", text, "server.host", "server.port") if text else ():
         every = one.raw == "0.0.0.0" and network == "tcp6"  # noqa: S104
         yield Given(one.path, "::", PREFIX + "NETWORK") if every else one
 
