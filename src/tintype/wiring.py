@@ -302,4 +302,4 @@ def _control(config: Config, purge: Purge, site: Site, clock: Clock) -> ASGIApp 
 def _home(config: Config, site: Site) -> ASGIApp | None:
     if not (config.server.demo and config.embedded and config.sources.local_root):
         return None
-    return Demo(site.mounts.mounts[0].dialect, DEMO_URL)
+    return Demo(site.mounts.mounts[0].dialect, DEMO_URL, config.server.path_prefix)

@@ -10,10 +10,7 @@ import tempfile
 from tintype.core.binding import Binding
 from tintype.core.foreign import foreign_name
 from tintype.core.formats import Format
-from tintype.core.sniff import sniff
-
-# How much of the bytes sniffing looks at.
-_HEAD = 4096
+from tintype.core.sniff import HEAD_BYTES, sniff
 
 
 class HeldLease:
@@ -21,8 +18,8 @@ class HeldLease:
 
     def __init__(self, tenant: str, name: str, body: bytes) -> None:
         self._fd = _memory(body)
-        self.format: Format | None = sniff(body[:_HEAD])
-        self.foreign = "" if self.format else foreign_name(body[:_HEAD])
+        self.format: Format | None = sniff(body[:HEAD_BYTES])
+        self.foreign = "" if self.format else foreign_name(body[:HEAD_BYTES])
         self.binding = Binding(tenant=tenant, url=name, digest=hashlib.sha256(body).hexdigest(), size=len(body))
 
     def fd(self) -> int:

@@ -20,6 +20,19 @@ from tintype.services.purge import Purge, Purged
 from tintype.web.mounts import Mounts
 
 _PROBLEM = "application/problem+json"
+_BEARER = HTTPBearer(auto_error=False, description="The server's admin_token.")
+
+
+class Admin:
+    """Lets callers with the admin token through."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    def __call__(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> None:
+        """Raise NotSigned without the token."""
+        if given is None or not hmac.compare_digest(given.credentials.encode(), self._token):
+            raise NotSigned("the control API wants the admin token: Authorization: Bearer ...")
 
 
 class PurgeRequest(BaseModel):
@@ -58,18 +71,12 @@ def control_api(purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_
     app = FastAPI(
         title="tintype control API", version=__version__, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None
     )
-    bearer = HTTPBearer(auto_error=False, description="The server's admin_token.")
-
-    def admin(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
-        if given is None or not hmac.compare_digest(given.credentials.encode(), admin_token.encode()):
-            raise NotSigned("the control API wants the admin token: Authorization: Bearer ...")
-
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"description": text, "content": {_PROBLEM: {}}}
         for status, text in ((400, "The URL is not one of ours."), (403, "No admin token."), (422, "Not a purge."))
     }
 
-    @app.post("/v1/purge", dependencies=[Depends(admin)], responses=refusals)
+    @app.post("/v1/purge", dependencies=[Depends(Admin(admin_token))], responses=refusals)
     async def purge_now(asked: PurgeRequest) -> PurgeAnswer:
         """Drop an exact URL, a source URL or prefix, a tag, or everything, from every tier."""
         done = await _purge(purge, mounts(), clock.now(), asked)

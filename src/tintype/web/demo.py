@@ -43,8 +43,9 @@ ChoiceT = TypeVar("ChoiceT", Fit, Format)
 class Demo:
     """An ASGI application for `/` and `/demo/sign`."""
 
-    def __init__(self, dialect: Dialect, photo: str) -> None:
+    def __init__(self, dialect: Dialect, photo: str, prefix: str = "") -> None:
         self._dialect = dialect
+        self._prefix = prefix
         self._photo = photo
         self._page = files("tintype.web").joinpath("demo.html").read_bytes()
 
@@ -61,7 +62,7 @@ class Demo:
     async def _sign(self, scope: Scope, send: Send) -> None:
         try:
             asked = self.asked(dict(parse_qsl(scope["query_string"].decode("latin-1"))))
-            answer: dict[str, str] = {"url": self._dialect.format(asked)}
+            answer: dict[str, str] = {"url": self._prefix + self._dialect.format(asked)}
             status = 200
         except (ValueError, TintypeError) as error:
             answer, status = {"error": str(error)}, 400

@@ -38,7 +38,7 @@ def greet(settings: ServerSettings, dialect: Dialect, photo: str, *, demo: bool)
     lines += ["Open it in a browser to play with a photo. " if demo else "", "Signed URLs that work:"]
     for what, ops, output in _SAMPLES:
         asked = Asked(pipeline=Pipeline.of(SourceRef(url=photo), Orient(), *ops, output=output))
-        lines.append(f"  {what}\n    {base}{dialect.format(asked)}")
+        lines.append(f"  {what}\n    {base}{settings.path_prefix}{dialect.format(asked)}")
     lines += ["", "Sign your own: tintype url SOURCE --width 300. Stop with Ctrl-C.", ""]
     sys.stdout.write("\n".join(line for line in lines if line is not None) + "\n")
     sys.stdout.flush()

@@ -16,6 +16,9 @@ _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 1.0
 _SETTLED_S = 10.0
 
+# How often a child is looked at between signals.
+_LOOK_S = 0.5
+
 
 class Supervisor:
     """Starts `command`, starts it again when it dies, and ends it when told to end."""
@@ -29,6 +32,7 @@ class Supervisor:
         self._kill_after_s = kill_after_s
         self._child: subprocess.Popen[bytes] | None = None
         self._ending = False
+        self._kill_at = float("inf")
 
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; returns the exit status. SIGHUP goes to the front, which reloads."""
@@ -49,15 +53,18 @@ class Supervisor:
             time.sleep(wait_s)
 
     def _wait(self) -> int:
+        """Wait for the child to end; one that was told to and does not is killed."""
         assert self._child is not None
         while True:
             try:
-                return self._child.wait(timeout=self._kill_after_s if self._ending else 0.5)
+                return self._child.wait(timeout=_LOOK_S)
             except subprocess.TimeoutExpired:
-                if self._ending:
+                if time.monotonic() > self._kill_at:
                     self._child.kill()
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._ending:
+            self._kill_at = time.monotonic() + self._kill_after_s
         self._ending = True
         if self._child is not None and self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)

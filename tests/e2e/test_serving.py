@@ -1,0 +1,162 @@
+"""A node as an operator sees it: starting, dying, reloading, draining, restarting warm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import OPEN, picture
+from tests.e2e.node import running
+from tests.e2e.origin import Origin, Page
+from tests.e2e.test_images import path
+
+
+def test_a_killed_front_serves_again_and_its_cache_is_warm(tmp_path: Path, origin: Origin) -> None:
+    origin.pages["/k.jpg"] = Page(picture(seed=30), headers={"Cache-Control": "max-age=600"})
+    with running(tmp_path, OPEN) as node:
+        first = node.ask(path(origin, "k.jpg"))
+        time.sleep(0.5)  # results are written to disk behind the answer
+        (front,) = node.children()
+        os.kill(front, signal.SIGKILL)
+        killed = time.monotonic()
+        while True:
+            try:
+                if node.ask("/health").status == 200:
+                    break
+            except OSError:
+                assert time.monotonic() - killed < 30
+                time.sleep(0.02)
+        assert node.children() != [front]
+        again = node.ask(path(origin, "k.jpg"))
+        assert (again.status, again.body) == (200, first.body)
+        assert "desc=hit" in again.headers["server-timing"]
+        assert origin.count("/k.jpg") == 1
+
+
+def test_a_restart_keeps_the_cache(tmp_path: Path, origin: Origin) -> None:
+    origin.pages["/r.jpg"] = Page(picture(seed=31), headers={"Cache-Control": "max-age=600"})
+    with running(tmp_path, OPEN) as node:
+        first = node.ask(path(origin, "r.jpg"))
+    with running(tmp_path, OPEN) as node:
+        again = node.ask(path(origin, "r.jpg"))
+    assert (again.body, again.headers["etag"]) == (first.body, first.headers["etag"])
+    assert "desc=hit" in again.headers["server-timing"]
+    assert origin.count("/r.jpg") == 1
+
+
+def test_sigterm_lets_running_requests_end(tmp_path: Path, origin: Origin) -> None:
+    origin.pages["/d.jpg"] = Page(picture(seed=32), headers={"Cache-Control": "max-age=600"}, delay_s=1.0)
+    with running(tmp_path, OPEN) as node:
+        answers = []
+        asking = threading.Thread(target=lambda: answers.append(node.ask(path(origin, "d.jpg"))))
+        asking.start()
+        time.sleep(0.4)
+        node.process.send_signal(signal.SIGTERM)
+        asking.join(20)
+        assert [a.status for a in answers] == [200]
+        assert node.process.wait(20) == 0
+
+
+def test_reload_takes_over_new_presets_and_refuses_a_broken_file(tmp_path: Path, origin: Origin) -> None:
+    origin.pages["/p.jpg"] = Page(picture(seed=33), headers={"Cache-Control": "max-age=600"})
+    file = tmp_path / "tintype.toml"
+    with running(tmp_path, OPEN) as node:
+        assert node.ask(path(origin, "p.jpg", "pr:thumb")).status == 404
+        file.write_text(OPEN + '[tenants.default.presets]\nthumb = "rs:fill:40:40"\n')
+        node.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 10
+        while node.ask(path(origin, "p.jpg", "pr:thumb")).status != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        file.write_text("[tenants.default]\nnonsense = 1\n")  # a change of the file is enough
+        while "reload_refused" not in node.log:
+            assert time.monotonic() < deadline + 10
+            time.sleep(0.1)
+        assert node.ask(path(origin, "p.jpg", "pr:thumb")).status == 200
+
+
+def test_a_wrong_setting_ends_the_start_with_its_name(tmp_path: Path) -> None:
+    with running(tmp_path, "[limits]\nrender_queu = 3\n", ready=False) as node:
+        assert node.process.wait(20) == 2
+        assert "render_queue" in node.log
+
+
+def test_tenants_by_host_and_prefix_share_nothing(tmp_path: Path, origin: Origin) -> None:
+    toml = """
+[sources]
+allow_loopback = true
+[tenants.red]
+prefix = "/red"
+trusted_signatures = ["unsafe"]
+[tenants.blue]
+hosts = ["blue.example"]
+trusted_signatures = ["unsafe"]
+"""
+    origin.pages["/t.jpg"] = Page(picture(seed=34), headers={"Cache-Control": "max-age=600"})
+    with running(tmp_path, toml) as node:
+        red = node.ask("/red" + path(origin, "t.jpg"))
+        blue = node.ask(path(origin, "t.jpg"), headers={"Host": "blue.example"})
+        nobody = node.ask(path(origin, "t.jpg"), headers={"Host": "other.example"})
+    assert (red.status, blue.status, nobody.status) == (200, 200, 404)
+    assert red.headers["etag"] != blue.headers["etag"]
+    assert origin.count("/t.jpg") == 2  # no existence oracle between tenants
+
+
+def test_secrets_stay_out_of_the_log(tmp_path: Path, origin: Origin) -> None:
+    env = {"IMGPROXY_SECRET": "swordfish", "IMGPROXY_ALLOW_LOOPBACK_SOURCE_ADDRESSES": "true"}
+    origin.pages["/s.jpg"] = Page(picture(seed=35))
+    with running(tmp_path, env=env) as node:
+        assert node.ask(path(origin, "s.jpg")).status == 403
+        assert node.ask(path(origin, "s.jpg"), headers={"Authorization": "Bearer swordfish"}).status == 200
+        assert "swordfish" not in node.log
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_purge(tmp_path: Path, origin: Origin, soft: bool) -> None:
+    name = f"purge{soft}.jpg"
+    origin.pages["/" + name] = Page(picture(seed=36), headers={"Cache-Control": "max-age=600"})
+    with running(tmp_path, OPEN) as node:
+        first = node.ask(path(origin, name))
+        origin.pages["/" + name] = Page(picture(seed=37), headers={"Cache-Control": "max-age=600"})
+        assert node.ask(path(origin, name)).body == first.body
+        body = f'{{"source": "{origin.url}/{name}", "soft": {str(soft).lower()}}}'.encode()
+        headers = {"Content-Type": "application/json"}
+        assert node.ask("/v1/purge", "POST", headers, body).status == 403
+        done = node.ask("/v1/purge", "POST", {**headers, "Authorization": "Bearer admin"}, body)
+        assert done.status == 200, done.body
+        answer = node.ask(path(origin, name))
+        if soft:
+            assert answer.body == first.body  # stale, while it is asked for again
+        deadline = time.monotonic() + 10
+        while answer.body == first.body:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            answer = node.ask(path(origin, name))
+
+
+def test_purge_of_an_exact_url_drops_its_variants_and_no_others(tmp_path: Path, origin: Origin) -> None:
+    origin.pages["/exact.jpg"] = Page(picture(seed=38), headers={"Cache-Control": "max-age=600", "ETag": '"e"'})
+    one, other = path(origin, "exact.jpg", "w:50"), path(origin, "exact.jpg", "w:60")
+    with running(tmp_path, OPEN) as node:
+        for url in (one, other):
+            node.ask(url)
+        headers = {"Content-Type": "application/json", "Authorization": "Bearer admin"}
+        done = node.ask("/v1/purge", "POST", headers, f'{{"url": "{one}"}}'.encode())
+        assert done.status == 200, done.body
+        assert "desc=miss" in node.ask(one).headers["server-timing"]
+        assert "desc=hit" in node.ask(other).headers["server-timing"]
+
+
+def test_a_purge_says_what_was_wrong(tmp_path: Path) -> None:
+    with running(tmp_path, OPEN) as node:
+        headers = {"Content-Type": "application/json", "Authorization": "Bearer admin"}
+        for body in (b"{}", b'{"all": true, "tag": "x"}', b'{"nonsense": 1}', b"not json"):
+            answer = node.ask("/v1/purge", "POST", headers, body)
+            assert answer.status == 422
+            assert answer.headers["content-type"] == "application/problem+json"
+        assert node.ask("/v1/purge", "POST", headers, b'{"all": true}').status == 200
