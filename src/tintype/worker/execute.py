@@ -15,7 +15,7 @@ from tintype.core.plan import Load, Plan, Step, ToWorking
 from tintype.core.resolve import resolve_rest
 from tintype.worker import codecs, colour, metadata, svg
 from tintype.worker.codecs.fit import encode_within
-from tintype.worker.pixels import INT, INTS, Data, Image, has, number
+from tintype.worker.pixels import INT, INTS, BytesLike, Data, Image, has, number
 from tintype.worker.refusals import refusing
 from tintype.worker.steps import STEPS
 from tintype.worker.steps.context import Context
@@ -42,7 +42,7 @@ class Rendered:
     encode_ms: float = 0.0
 
 
-def execute(plan: Plan, inputs: Sequence[tuple[Format, Data | bytes]]) -> Rendered:
+def execute(plan: Plan, inputs: Sequence[tuple[Format, BytesLike]]) -> Rendered:
     """Render one plan; inputs[0] is the source, others are overlays.
 
     Raises:
@@ -51,7 +51,7 @@ def execute(plan: Plan, inputs: Sequence[tuple[Format, Data | bytes]]) -> Render
     return execute_all((plan,), inputs)[0]
 
 
-def execute_all(plans: Sequence[Plan], inputs: Sequence[tuple[Format, Data | bytes]]) -> list[Rendered]:
+def execute_all(plans: Sequence[Plan], inputs: Sequence[tuple[Format, BytesLike]]) -> list[Rendered]:
     """Render several plans of one source, decoding once what they decode alike. Raises as `execute`."""
     views = [(kind, memoryview(data)) for kind, data in inputs]
     loads = [plan.load for plan in plans if not plan.passthrough]

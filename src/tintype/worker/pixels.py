@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import TypeAlias
 
 import numpy as np
@@ -10,6 +11,8 @@ import pyvips
 
 Image: TypeAlias = pyvips.Image
 Data: TypeAlias = memoryview
+BytesLike: TypeAlias = bytes | memoryview | mmap.mmap
+"""What a source may be given as; nothing is copied."""
 
 ICC = "icc-profile-data"
 BLOB = pyvips.GValue.blob_type

@@ -6,10 +6,10 @@ from tintype.core.errors import BrokenImage, ImageTooLarge
 from tintype.core.formats import FACTS, Format
 from tintype.core.info import ImageInfo
 from tintype.worker import codecs
-from tintype.worker.pixels import Data
+from tintype.worker.pixels import BytesLike
 
 
-def probe(format: Format, data: Data | bytes, source_pixels: int) -> ImageInfo:
+def probe(format: Format, data: BytesLike, source_pixels: int) -> ImageInfo:
     """Return header facts.
 
     Args:

@@ -40,7 +40,7 @@ def refusing(what: str) -> Iterator[None]:
     except MemoryError as error:
         raise ImageTooLarge(f"{what}: decoding needs more memory than a worker may use") from error
     except pyvips.Error as error:
-        raise refusal(what, error.detail or error.message) from error
+        raise refusal(what, error.detail or "cannot be decoded") from error
     except Exception as error:
         raise refusal(what, str(error) or type(error).__name__) from error
 
