@@ -6,7 +6,7 @@ where they are kept, and `Clock.monotonic` where they measure; `deadline` is mon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -183,10 +183,12 @@ class Engine(Protocol):
         tenant: str,
         digest: str,
         deadline: float,
+        began: Callable[[], None] | None = None,
     ) -> Finished:
         """Run plans over inputs (descriptor, size, format), the source first. Raises as `probe`.
 
-        Cancelling the call while it is queued takes it out of the queue; once running it runs to its end.
+        Cancelling the call while it is queued takes it out of the queue; once a worker has it (`began` is called then), it
+        runs to its end.
         """
         ...
 

@@ -130,6 +130,7 @@ class Pool:
         tenant: str,
         digest: str,
         deadline: float,
+        began: Callable[[], None] | None = None,
     ) -> Finished:
         """See port Engine."""
         _check_counts(len(inputs), len(plans))
@@ -143,7 +144,7 @@ class Pool:
         )
         read = partial(read_done, plans=len(plans), most=most)
         task = self._task(number, job, tuple(fd for fd, _, _ in inputs), tenant, deadline, read)
-        task.images = 1
+        task.images, task.began = 1, began
         task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
         done, bodies = await self._perform(task)
         for phase, ms in (("decode", done.decode_ms), ("steps", done.steps_ms), ("encode", done.encode_ms)):
@@ -232,6 +233,9 @@ class Pool:
             self._queue.appendleft(task)
         except OSError as error:
             task.fail(EngineFailed(f"an input could not be handed over: {error}"))
+        else:
+            if task.began is not None:
+                task.began()
 
     def _lost(self, worker: Worker, task: Task) -> None:
         """Settle a task whose worker died."""

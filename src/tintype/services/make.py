@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
@@ -82,13 +83,26 @@ class Make:
         return await self._sources.open(view.binding, want.asked.pipeline.source, want.forwarded, deadline)
 
     async def _run(self, view: View, lease: Lease, deadline: float) -> Finished:
-        tenant, digest = view.want.tenant, lease.binding.digest
-        inputs = [(lease.fd(), lease.binding.size, known_format(lease))]
-        if not view.want.wears_watermark:
-            return await self._engine.run(inputs, [view.plan], tenant=tenant.name, digest=digest, deadline=deadline)
-        with await self._standins.open(tenant, tenant.watermark, deadline) as overlay:
-            inputs.append((overlay.fd(), overlay.binding.size, known_format(overlay)))
-            return await self._engine.run(inputs, [view.plan], tenant=tenant.name, digest=digest, deadline=deadline)
+        with ExitStack() as overlays:
+            inputs = [_input(lease)]
+            if view.want.wears_watermark:
+                tenant = view.want.tenant
+                inputs.append(
+                    _input(overlays.enter_context(await self._standins.open(tenant, tenant.watermark, deadline)))
+                )
+            return await self._engine.run(
+                inputs,
+                [view.plan],
+                tenant=view.want.tenant.name,
+                digest=lease.binding.digest,
+                deadline=deadline,
+                # What a worker has begun finishes into the cache, even if every client has gone.
+                began=lambda: self._flights.began(view.key),
+            )
+
+
+def _input(lease: Lease) -> tuple[int, int, Format]:
+    return lease.fd(), lease.binding.size, known_format(lease)
 
 
 def pipeline_tag(asked: Asked) -> str:
