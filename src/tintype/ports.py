@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
@@ -62,7 +62,7 @@ class Lease(Protocol):
     def fd(self) -> int:
         """A read-only descriptor at offset 0; owned by the lease."""
 
-    def __enter__(self) -> Lease: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
 
 

@@ -11,6 +11,9 @@ from tintype.services.look import Look, View, Want
 from tintype.services.make import Make, Moved
 from tintype.services.renewal import Renewals
 
+# To look at a file again costs microseconds, and who edits one wants to see it.
+_LOCAL_FRESH_S = 1.0
+
 
 class Render:
     """Answers wants.
@@ -37,7 +40,11 @@ class Render:
         self._renewals = renewals
         self._clock = clock
         self._telemetry = telemetry
-        self.assume_fresh_s = assume_fresh_s
+        self._assume_fresh_s = assume_fresh_s
+
+    def assumed_fresh_s(self, url: str) -> float:
+        """Return how long a result is served when its origin says nothing of freshness."""
+        return min(self._assume_fresh_s, _LOCAL_FRESH_S) if url.startswith("local:") else self._assume_fresh_s
 
     async def __call__(self, want: Want) -> Answer:
         """Answer with an image, with `Unchanged`, or with the raw source.
@@ -64,7 +71,7 @@ class Render:
 
     async def _variant(self, want: Want, timings: Timings) -> Answer:
         started = self._clock.now()
-        view = await self._look(want, timings, self.assume_fresh_s)
+        view = await self._look(want, timings, self.assumed_fresh_s(want.asked.pipeline.source.url))
         if view.key in want.etags:
             return Unchanged(view.key, view.binding, timings, self._stale(view.binding, started))
         found = await self._cached(view, timings)
@@ -104,6 +111,6 @@ class Render:
 
     def _stale(self, binding: Binding, started: float) -> bool:
         assumed = binding.fresh_until <= binding.fetched_at  # the origin named no lifetime
-        if assumed and self._clock.now() < binding.fetched_at + self.assume_fresh_s:
+        if assumed and self._clock.now() < binding.fetched_at + self.assumed_fresh_s(binding.url):
             return False
         return not self._confirmed(binding, started)

@@ -170,7 +170,7 @@ class ImagePath:
             await reply.empty(304, headers, answer.timings.outcome, answer.timings)
             return
         await reply.body(headers, answer.entry.body, etag, answer.timings.outcome, answer.timings, status)
-        until = _memo_until(tenant, want, answer, self._render.assume_fresh_s)
+        until = _memo_until(tenant, want, answer, self._render.assumed_fresh_s(answer.binding.url))
         if self._memorable(mount, reply.request) and until > self._clock.now():
             self._memo.put(
                 question, Remembered(answer.key, etag, headers, len(answer.entry.body), until, modified), generation
