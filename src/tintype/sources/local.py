@@ -77,8 +77,12 @@ class LocalFetcher:
             raise SourceSlow("The local file could not be read in time") from None
 
     def close(self) -> None:
+        """Start no more reads. The root is closed when the last one has ended, however long it hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        os.close(self._root)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_root"):
+            os.close(self._root)
 
     def _path(self, url: str) -> str:
         path = url.partition("://")[2].lstrip("/")

@@ -65,7 +65,7 @@ class Origins:
             SourceError: as the fetcher says.
         """
         scheme, fetcher = self._fetcher(want.ref.url)
-        async with self._slots.take(_host(want.ref.url)):
+        async with self._slots.take(host_of(want.ref.url)):
             began()
             asked_at, started = self._clock.now(), self._clock.monotonic()
             result = "failed"
@@ -130,8 +130,8 @@ class Origins:
         )
 
 
-def _host(url: str) -> str:
-    """Return whose slot a fetch takes."""
+def host_of(url: str) -> str:
+    """Return the host of a source, without credentials: a bucket, for an object store."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2].lower() or url.partition("://")[0]
     except ValueError:

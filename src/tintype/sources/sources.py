@@ -31,7 +31,7 @@ from tintype.kit.freshness import State, names_lifetime, state
 from tintype.kit.recent import Recent
 from tintype.ports import Clock, Forwarded, Telemetry
 from tintype.sources.bindings import Bindings
-from tintype.sources.origins import Got, Origins, Want
+from tintype.sources.origins import Got, Origins, Want, host_of
 from tintype.sources.purges import Purges
 from tintype.sources.spool import Body, SourceLease
 
@@ -159,7 +159,10 @@ class SourceStore:
         except SourceError as error:
             if not _forgivable(error) or self._clock.now() >= known.error_until:
                 raise
-            self._telemetry.event("source_stale_served", tenant=want.tenant, url=want.ref.url, error=error.code)
+            # The host and no more of the URL: a query may hold a credential.
+            self._telemetry.event(
+                "source_stale_served", tenant=want.tenant, host=host_of(want.ref.url), error=error.code
+            )
             return known
 
     # Asking

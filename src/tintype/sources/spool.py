@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -43,15 +44,12 @@ class Spool:
             raise SourceTooLarge(f"The source has more than the {self._most} bytes that are allowed")
         self._hash.update(chunk)
         # A reader's thread may outlive the fetch; the lock keeps it from writing to a number that means another file.
-        with self._lock:
-            try:
-                _write_all(self._file(), chunk)
-            except OSError as error:
-                raise SourceFailed(f"The source could not be written to disk: {error.strerror}") from None
+        with self._lock, _as_failure():
+            _write_all(self._file(), chunk)
 
     def body(self) -> Body:
-        """Return the body, which from now on needs neither the spool nor the file's name."""
-        with self._lock:
+        """Return the body, which from now on needs neither the spool nor the file's name. Raises as `write`."""
+        with self._lock, _as_failure():
             return Body(os.dup(self._file()), self.size)
 
     def close(self) -> None:
@@ -137,6 +135,14 @@ class SourceLease:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def _as_failure() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SourceFailed(f"The source could not be written to disk: {error.strerror}") from None
 
 
 def _write_all(fd: int, chunk: bytes) -> None:
