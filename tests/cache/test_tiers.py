@@ -25,7 +25,6 @@ from tintype.core.entry import Entry, Scope, Selector
 from tintype.core.errors import Misconfigured
 from tintype.core.limits import Limits
 from tintype.core.purges import Purges
-from tintype.kit.filestore import FileStore
 from tintype.ports import Cache
 
 PATIENT = ObjectLimits(get_timeout_s=20, put_timeout_s=20)
@@ -312,7 +311,7 @@ async def test_without_any_room_nothing_is_kept_and_nothing_made(tmp_path: Path)
 
 
 async def test_a_wrong_object_url_leaves_the_disk_to_others(tmp_path: Path) -> None:
-    wrong = CacheSettings(object_url="ftp://x")
+    wrong, folder = CacheSettings(object_url="ftp://x"), tmp_path / "disk"
     with pytest.raises(Misconfigured, match=r"cache\.object_url"):
-        open_cache(wrong, tmp_path, limits=Limits(), clock=TickingClock(), telemetry=Seen())
-    FileStore(tmp_path, 10**7, tier="disk", clock=TickingClock(), telemetry=Seen())
+        open_cache(wrong, folder, limits=Limits(), clock=TickingClock(), telemetry=Seen())
+    assert not folder.exists()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,17 +156,17 @@ async def test_readers_see_one_of_the_bodies_while_a_key_is_replaced(open_store:
 
 
 async def test_stays_within_its_bytes_and_uses_them(open_store: Opener, tmp_path: Path, seen: Seen) -> None:
-    store = open_store(6_000_000)
+    store = open_store(5_000_000)
     most = 0
-    for number in range(1500):
+    for number in range(800):
         size = (10, 700, 5_000, 20_000, 90_000)[number % 5]
         assert await store.put(f"k{number}", os.urandom(size), source="s" * 200, tags=("a", f"t{number}"))
         if number % 50 == 0:
             most = max(most, used_bytes(tmp_path / "store"))
-            assert most <= 6_000_000
-    assert most > 5_600_000
+            assert most <= 5_000_000
+    assert most > 4_650_000
     assert seen.value("cache_entries", "disk") == store.count()
-    assert seen.value("cache_evictions", "disk") == 1500 - store.count()
+    assert seen.value("cache_evictions", "disk") == 800 - store.count()
     assert seen.value("cache_bytes", "disk") == store.used_bytes()
 
 
@@ -205,23 +206,23 @@ async def test_bytes_that_a_caller_writes_count(open_store: Opener) -> None:
 
 
 async def test_a_smaller_bound_after_a_restart_is_kept(open_store: Opener, tmp_path: Path) -> None:
-    store = open_store(20_000_000)
-    for number in range(1000):
+    store = open_store(8_000_000)
+    for number in range(400):
         await store.put(f"k{number}", bytes(15_000), source="s" * 300)
     await store.close()
     smaller = open_store(3_000_000)
     for number in range(20):
         assert await smaller.put(f"n{number}", bytes(15_000))
     assert used_bytes(tmp_path / "store") <= 3_000_000
-    assert smaller.count() > 100
+    assert smaller.count() > 80
 
 
 async def test_the_index_gives_back_what_it_no_longer_needs(open_store: Opener, tmp_path: Path) -> None:
-    store = open_store(30_000_000)
-    for number in range(3000):
-        await store.put(f"k{number}", b"", meta=bytes(2000))
+    store = open_store(10_000_000)
+    for number in range(1000):
+        await store.put(f"k{number}", b"", meta=bytes(4000))
     large = (tmp_path / "store" / "index").stat().st_size
-    for number in range(60):
+    for number in range(20):
         await store.put(f"large{number}", bytes(1_000_000))
     await store.close()
     assert (tmp_path / "store" / "index").stat().st_size < large / 2
@@ -409,16 +410,16 @@ async def main(folder, limit):
     left = [path.name for path in (Path(folder) / "temp").iterdir()]
     await store.close()
     print(json.dumps({"kept": kept, "right": right, "small": small, "before": before is not None, "left": left,
-                      "events": len(seen.named("cache_failed"))}))
+                      "errors": seen.value("cache_errors", "disk"), "events": len(seen.named("cache_failed"))}))
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
 
-def _full(command: list[str]) -> dict[str, object]:
+def _full(command: list[str]) -> dict[str, Any]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
@@ -430,8 +431,10 @@ def test_a_file_that_cannot_be_written_is_an_event(tmp_path: Path) -> None:
         "small": [True] * 5,
         "before": True,
         "left": [],
-        "events": 40,
+        "errors": 40,
+        "events": found["events"],
     }
+    assert 1 <= found["events"] < 40
 
 
 def test_a_full_disk_is_an_event(tmp_path: Path) -> None:
@@ -441,11 +444,9 @@ def test_a_full_disk_is_an_event(tmp_path: Path) -> None:
     inner = f'{mount} && exec "$0" "$@"'
     command = ["unshare", "-Urm", "sh", "-c", inner, sys.executable, "-c", _FULL, str(tmp_path / "store"), "0"]
     found = _full(command)
-    kept, right = found["kept"], found["right"]
-    assert isinstance(kept, list)
-    assert 5 < sum(kept) < 14
+    assert 5 < sum(found["kept"]) < 14
     assert found["before"]
-    assert right == kept
+    assert found["right"] == found["kept"]
     assert found["left"] == []
     assert found["events"]
 
@@ -474,18 +475,18 @@ async def test_a_folder_that_cannot_be_one_is_named(tmp_path: Path) -> None:
 
 
 async def test_dropping_everything_is_quick_to_hold_and_gives_the_room_back(open_store: Opener, tmp_path: Path) -> None:
-    store = open_store(20_000_000)
-    for number in range(600):
+    store = open_store(8_000_000)
+    for number in range(250):
         await store.put(f"k{number}", bytes(25_000), tags=("t",))
     held = store.count()
-    assert await store.drop(ALL) == held > 500
+    assert await store.drop(ALL) == held > 200
     assert store.count() == 0
-    assert await store.get("k599") is None
+    assert await store.get("k249") is None
     await until(lambda: not files_in(tmp_path / "store"))
-    await until(lambda: store.used_bytes() < 2_000_000)
-    for number in range(600):
+    await until(lambda: store.used_bytes() < 1_000_000)
+    for number in range(250):
         assert await store.put(f"k{number}", bytes(25_000), tags=("t",))
-    assert used_bytes(tmp_path / "store") <= 20_000_000
+    assert used_bytes(tmp_path / "store") <= 8_000_000
 
 
 async def test_a_purge_of_many_lets_others_through(open_store: Opener) -> None:

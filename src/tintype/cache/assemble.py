@@ -38,6 +38,7 @@ def open_cache(
     Raises:
         Misconfigured: the folder is in use or cannot be used, or the object URL is wrong.
     """
+    shared = open_store(settings.object_url) if settings.object_url else None
     purges = Purges(limits.purge_memory)
     below: list[Behind] = []
     if settings.disk_bytes:
@@ -45,8 +46,7 @@ def open_cache(
         disk = DiskCache(store, telemetry=telemetry)
         below.append(Behind(disk, purges=purges, telemetry=telemetry, workers=_DISK_WRITERS))
     log = None
-    if settings.object_url:
-        shared = open_store(settings.object_url)
+    if shared is not None:
         log = PurgeLog(shared, clock=clock, telemetry=telemetry, memory=limits.purge_memory)
         bounds = ObjectLimits(body_bytes=limits.result_bytes)
         cache = ObjectCache(shared, purges=log, clock=clock, telemetry=telemetry, limits=bounds)

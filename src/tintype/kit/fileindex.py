@@ -42,7 +42,7 @@ _LOG = "index-wal"
 _FILES = ("index", _LOG, "index-shm")
 _MARGIN_PAGES = 8 + 8  # the shared-memory file, and what one addition may add
 _BATCH = 64  # rows removed in one transaction: a few milliseconds
-_AHEAD = 1024  # numbers checked for orphans: more than can be lost between two checkpoints
+_AHEAD = 256  # numbers checked for orphans: more than a power cut can take back (six pages of log each, of 1,000)
 _TAGS, _READ_TAGS = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(tuple[bytes, ...])
 _IDS = 100_000  # numbers held in memory while a selector is dropped
 
@@ -210,7 +210,9 @@ class FileIndex:
 
     def _open_renewed(self) -> sqlite3.Connection:
         self.life += 1
-        self.close()
+        self._local = (
+            threading.local()
+        )  # readers open the new one; `close` closes their old connections, none is in use then
         for name in _FILES:
             remove(self._folder / name)
         return self._open()

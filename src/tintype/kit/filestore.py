@@ -88,6 +88,7 @@ class FileStore:
         self._max_bytes, self._tier, self._clock, self._telemetry = max_bytes, tier, clock, telemetry
         self._closed = False
         self._flushing = False
+        self._told_at = float("-inf")
         self._trusted: dict[int, None] = {}
         try:
             self._shelf = Shelf(folder)
@@ -271,12 +272,19 @@ class FileStore:
         try:
             return work(*args)
         except (OSError, sqlite3.Error) as error:
-            self._count("cache_errors")
-            self._telemetry.event("cache_failed", tier=self._tier, error=f"{type(error).__name__}: {error}")
+            self._failed(error)
             if isinstance(error, sqlite3.Error) and is_damage(error):
                 self._index.renew(life)
                 self._index.sweep_lost(self._is_closed)
             return None
+
+    def _failed(self, error: Exception) -> None:
+        """Count every failure, and tell of one a second: a full disk fails thousands of times a second."""
+        self._count("cache_errors")
+        now = self._clock.monotonic()
+        if now - self._told_at >= 1:
+            self._told_at = now
+            self._telemetry.event("cache_failed", tier=self._tier, error=f"{type(error).__name__}: {error}")
 
     def _count(self, metric: str, amount: int = 1) -> None:
         if amount:
