@@ -110,7 +110,16 @@ FACTS = st.recursive(
 def test_any_fact_becomes_one_line(value: Any) -> None:
     out = io.StringIO()
     NodeTelemetry(TelemetrySettings(log_format="json"), out=out).event("happened", value=value)
-    assert len(out.getvalue().splitlines()) == 1
+    assert out.getvalue().count("\n") == 1
+    json.loads(out.getvalue())
+
+
+@pytest.mark.parametrize("value", ["a\nb", "\x1b[31m", "\udc80", 2**70, float("inf"), b"\xff" * 10, {1: 2}, object()])
+def test_odd_facts_become_one_line(value: Any) -> None:
+    out = io.StringIO()
+    NodeTelemetry(TelemetrySettings(log_format="json"), out=out).event("happened", value=value)
+    assert out.getvalue().count("\n") == 1
+    assert "\x1b" not in out.getvalue()
     json.loads(out.getvalue())
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import sys
+import time
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from functools import lru_cache
 from typing import Any, TextIO
 
+import msgspec
 import structlog
 
 from tintype.telemetry import redact
@@ -21,55 +26,63 @@ def level_of(name: str, facts: MutableMapping[str, Any]) -> str:
     given = facts.pop("level", None)
     if given in _LEVELS:
         return str(given)
+    return _level_of_name(name)
+
+
+@lru_cache(1000)
+def _level_of_name(name: str) -> str:
     return "warning" if re.split(r"[._]", name)[-1] in _WARNINGS else "info"
 
 
 _WARNINGS = frozenset({"failed", "crashed", "refused", "damaged", "lost", "warning"})
 
 
-def _redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {k: v if k in ("event", "level", "time") else redact.fact(k, v) for k, v in event.items()}
-
-
-def _order(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    first = {k: event[k] for k in ("time", "level", "event") if k in event}
-    return {**first, **{k: v for k, v in event.items() if k not in first}}
-
-
 class Log:
     """Writes events at or above a level. A log that cannot be written (closed pipe, full disk) is lost, not an error."""
 
     def __init__(self, settings: TelemetrySettings, out: TextIO | None = None) -> None:
-        out = out or sys.stderr
-        pretty = settings.log_format == "pretty" or (settings.log_format == "auto" and out.isatty())
+        self._out = out or sys.stderr
         self._least = _LEVELS[settings.log_level]
-        self._logger = structlog.wrap_logger(
-            structlog.PrintLogger(out),
-            processors=[
-                structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-                _redact,
-                _order,
-                _pretty(out) if pretty else structlog.processors.JSONRenderer(),
-            ],
-            wrapper_class=structlog.BoundLogger,
-        )
+        pretty = settings.log_format == "pretty" or (settings.log_format == "auto" and self._out.isatty())
+        self._render = _pretty(self._out) if pretty else _json
 
     def write(self, name: str, facts: dict[str, Any]) -> None:
         facts = dict(facts)
-        if isinstance(raised := facts.pop("exc_info", None), BaseException):
-            facts["traceback"] = "".join(traceback.format_exception(raised))[-redact.LENGTH :]
         level = level_of(name, facts)
         if _LEVELS[level] < self._least:
             return
-        # `event` and `time` are ours; a fact of that name keeps its value under another.
-        for taken in ("event", "time"):
-            if taken in facts:
-                facts[f"{taken}_"] = facts.pop(taken)
-        try:
-            self._logger.info(name, level=level, **facts)
-        except (OSError, ValueError):
-            return
+        if isinstance(raised := facts.pop("exc_info", None), BaseException):
+            facts["traceback"] = "".join(traceback.format_exception(raised))[-redact.LENGTH :]
+        event: dict[str, Any] = {"time": timestamp(time.time()), "level": level, "event": name}
+        for key, value in facts.items():
+            # A fact that is called like one of our own keeps its value under another name.
+            event[f"{key}_" if key in event else key] = redact.fact(key, value)
+        with contextlib.suppress(OSError, ValueError):
+            self._out.write(self._render(event) + "\n")
+            self._out.flush()
 
 
-def _pretty(out: TextIO) -> structlog.dev.ConsoleRenderer:
-    return structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time", pad_event_to=24)
+def timestamp(now: float) -> str:
+    """Return a time as ISO 8601 in UTC, to the millisecond."""
+    return f"{_second(int(now))}.{int(now % 1 * 1000):03d}Z"
+
+
+@lru_cache(2)
+def _second(now: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def _json(event: dict[str, Any]) -> str:
+    try:
+        return _ENCODER.encode(event).decode()
+    except (ValueError, OverflowError):
+        # Lone surrogates (a path that is not UTF-8) and integers of more than 64 bits.
+        return json.dumps(event)
+
+
+def _pretty(out: TextIO) -> Callable[[dict[str, Any]], str]:
+    renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time", pad_event_to=24)
+    return lambda event: renderer(None, "", event)

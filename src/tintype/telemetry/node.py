@@ -78,22 +78,27 @@ class _Series:
     """One declared metric and the label values it has taken so far."""
 
     def __init__(self, metric: Metric, namespace: str, registry: CollectorRegistry) -> None:
-        names = [label.name for label in metric.labels]
         kinds = {Kind.COUNTER: Counter, Kind.GAUGE: Gauge, Kind.HISTOGRAM: Histogram}
         extra = {"buckets": metric.buckets} if metric.buckets else {}
         self._metric = metric
-        self._seen: dict[str, set[str]] = {name: set() for name in names}
-        self._child: Any = kinds[metric.kind](
-            metric.name, metric.help, names, namespace=namespace, registry=registry, **extra
+        self._names = tuple(label.name for label in metric.labels)
+        self._seen: dict[str, set[str]] = {name: set() for name in self._names}
+        self._all: Any = kinds[metric.kind](
+            metric.name, metric.help, self._names, namespace=namespace, registry=registry, **extra
         )
+        # By label values as given; holds only values that stay as they are, so that it is as bounded as they are.
+        self._children: dict[tuple[str, ...], Any] = {}
+        if not self._names:
+            self._children[()] = self._all
 
     def takes(self, kind: Kind, labels: dict[str, str]) -> bool:
         return kind is self._metric.kind and labels.keys() == self._seen.keys()
 
     def record(self, value: float, labels: dict[str, str]) -> None:
-        child = self._child
-        if labels:
-            child = child.labels(*(self._bounded(label, labels[label.name]) for label in self._metric.labels))
+        given = tuple([str(labels[name]) for name in self._names])
+        child = self._children.get(given)
+        if child is None:
+            child = self._child(given)
         match self._metric.kind:
             case Kind.COUNTER:
                 # A counter only goes up; a negative amount is a defect of the caller, and worth no exception here.
@@ -102,6 +107,13 @@ class _Series:
                 child.set(value)
             case Kind.HISTOGRAM:
                 child.observe(value)
+
+    def _child(self, given: tuple[str, ...]) -> Any:
+        values = tuple(self._bounded(label, value) for label, value in zip(self._metric.labels, given, strict=True))
+        child = self._all.labels(*values)
+        if values == given:
+            self._children[given] = child
+        return child
 
     def _bounded(self, label: Label, value: str) -> str:
         if label.values:
