@@ -73,11 +73,6 @@ METRICS: tuple[Metric, ...] = (
     ),
     _seconds("request_seconds", "Time from a request's first byte to its answer being ready.", OUTCOME),
     _counter("response_bytes", "Bytes of answers handed to the server.", TENANT),
-    _counter(
-        "refusals", "Requests refused or failed, by error code (docs/reference/errors.md).", Label("code", most=60)
-    ),
-    _gauge("requests_active", "Requests being answered."),
-    _counter("flights_joined", "Requests that waited for a render already under way instead of starting one."),
     _counter("aborts", "Clients that went away before their answer."),
     # Engine
     _counter(
