@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from tintype.cache.assemble import open_cache
 from tintype.cache.tiers import Tiers
 from tintype.config import Config, Loaded, TenantConfig, reload, watch_paths, with_keys
-from tintype.core.entry import Entry
+from tintype.core.entry import Entry, Selector
 from tintype.core.epoch import OLD_EPOCHS, RENDER_EPOCH
 from tintype.core.errors import Draining, Misconfigured, Overloaded, TintypeError
 from tintype.core.tenant import StandIn
@@ -97,7 +97,13 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     data = Path(config.data_dir)
     limits, server, cached = config.limits, config.server, config.cache
     memo = Memo()
-    cache = open_cache(cached, data / "cache", limits=limits, clock=clock, telemetry=telemetry, heard=_forgetting(memo))
+
+    async def heard(selector: Selector) -> None:
+        """Carry out another node's purge on what is not in the shared tier."""
+        await sources.drop(selector, soft=False)
+        memo.forget()
+
+    cache = open_cache(cached, data / "cache", limits=limits, clock=clock, telemetry=telemetry, heard=heard)
     sources = open_sources(config.sources, cached, limits, data / "sources", telemetry, clock)
     engine = Pool(config.engine, config.security, limits, telemetry, clock)
     given = GivenImages(config)
@@ -282,13 +288,6 @@ def _body(setting: str, standin: StandIn) -> bytes | None:
         raise Misconfigured(f"{setting}.data is not base64") from None
     except OSError as error:
         raise Misconfigured(f"{setting}.path: {standin.path} cannot be read: {error.strerror}") from None
-
-
-def _forgetting(memo: Memo) -> Callable[[object], Awaitable[None]]:
-    async def forget(_: object) -> None:
-        memo.forget()
-
-    return forget
 
 
 def _control(config: Config, purge: Purge, site: Site, clock: Clock) -> ASGIApp | None:
