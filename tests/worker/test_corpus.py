@@ -28,6 +28,8 @@ from tintype.worker.probe import probe
 IMGPROXY = Policy(webp_effort=4, shrink_table=ShrinkTable.IMGPROXY)
 UPRIGHT = Pipeline.of(SourceRef(url="x"), Orient(), Resize(width=120, height=120), output=Output(format=Format.PNG))
 
+RASTER = Pipeline.of(SourceRef(url="x"), Resize(width=100), output=Output(format=Format.PNG))
+
 
 def show(data: bytes, asked: Pipeline = UPRIGHT, policy: Policy = IMGPROXY) -> Rendered:
     found = sniff(data[: 32 * 1024])
@@ -46,6 +48,23 @@ def test_orientations_come_out_upright_and_equal(corpus: Path, kind: str) -> Non
     for pixels in shown:
         assert pixels.shape == shown[0].shape
         assert distance(pixels, shown[0]) < 4
+
+
+@pytest.mark.parametrize(
+    ("name", "alpha"), [("colors-no-alpha", False), ("colors-with-alpha-thumbnail", True), ("hevc32", False)]
+)
+def test_heic(corpus: Path, name: str, alpha: bool) -> None:
+    path = next((corpus / "hostile").glob(f"libheif__corpus_{name}.hei*"))
+    info = probe(Format.HEIC, path.read_bytes(), 0)
+    assert (info.alpha, info.orientation, info.bits) == (alpha, 1, 8)
+    result = show(path.read_bytes())
+    assert (result.width, result.height) == (info.width, info.height)
+    assert decoded(result.body)[:, :, :3].std() > 10, "a picture, not a blank"
+
+
+def test_svgz(corpus: Path) -> None:
+    plain = decoded(show((corpus / "odd" / "libvips__images_logo.svg").read_bytes(), RASTER).body)
+    assert distance(decoded(show((corpus / "odd" / "libvips__images_logo.svgz").read_bytes(), RASTER).body), plain) < 1
 
 
 def grid(body: bytes, mime: str) -> np.ndarray | None:

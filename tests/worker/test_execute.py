@@ -181,6 +181,12 @@ def test_a_broken_overlay_is_an_error() -> None:
         execute(plan, [(Format.PNG, data), (Format.JPEG, b"\xff\xd8 nothing")])
 
 
+def test_a_defect_of_ours_is_no_fault_of_the_image() -> None:
+    data = encoded(Format.PNG, gradient())
+    with pytest.raises(IndexError):
+        execute(plan_of(data, Format.PNG, Overlay(input=7, opacity=1, anchor="center")), [(Format.PNG, data)])
+
+
 def test_results_too_large_for_memory_are_streamed() -> None:
     data = pil_bytes(np.zeros((10, 10, 3), np.uint8), "PNG")
     result = run(

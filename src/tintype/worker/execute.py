@@ -16,7 +16,7 @@ from tintype.core.resolve import resolve_rest
 from tintype.worker import codecs, colour, metadata, svg
 from tintype.worker.codecs.fit import encode_within
 from tintype.worker.pixels import INT, INTS, BytesLike, Data, Image, has, number
-from tintype.worker.refusals import refusing
+from tintype.worker.refusals import refusing_pixels
 from tintype.worker.steps import STEPS
 from tintype.worker.steps.context import Context
 
@@ -62,7 +62,7 @@ def execute_all(plans: Sequence[Plan], inputs: Sequence[tuple[Format, BytesLike]
 def _decoded(load: Load, data: Data) -> Image:
     """Decode into memory, to be used several times."""
     image = codecs.load(data, load)
-    with refusing(load.format.value):
+    with refusing_pixels(load.format.value):
         return image.copy_memory()
 
 
@@ -72,7 +72,7 @@ def _execute(plan: Plan, inputs: Sequence[Input], decoded: Image | None) -> Rend
     started = time.perf_counter()
     image = codecs.load(inputs[0][1], plan.load) if decoded is None else decoded
     loaded = time.perf_counter()
-    with refusing(plan.load.format.value):
+    with refusing_pixels(plan.load.format.value):
         image, plan = _transformed(image, plan, Context(inputs))
     stepped = time.perf_counter()
     body = encode_within(image, plan.save)

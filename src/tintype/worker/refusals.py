@@ -33,16 +33,24 @@ def refusing(what: str) -> Iterator[None]:
 
     Codecs fail in any way a library may: the bytes are hostile, so whatever they raise is the image's fault.
     """
+    with refusing_pixels(what):
+        try:
+            yield
+        except (TintypeError, MemoryError, pyvips.Error):
+            raise
+        except Exception as error:
+            raise refusal(what, str(error) or type(error).__name__) from error
+
+
+@contextmanager
+def refusing_pixels(what: str) -> Iterator[None]:
+    """Turn a failure of libvips inside the block into an ImageError; anything else is a defect of ours, and shows."""
     try:
         yield
-    except TintypeError:
-        raise
     except MemoryError as error:
         raise ImageTooLarge(f"{what}: decoding needs more memory than a worker may use") from error
     except pyvips.Error as error:
         raise refusal(what, error.detail or "cannot be decoded") from error
-    except Exception as error:
-        raise refusal(what, str(error) or type(error).__name__) from error
 
 
 def refusal(what: str, detail: str) -> ImageError:

@@ -33,7 +33,7 @@ def info(data: Data) -> ImageInfo:
 
 def load(data: Data, _plan: Load) -> Image:
     picture = _open(data)
-    pixels = np.asarray(picture)
+    pixels = np.array(picture)  # a copy: libheif frees its own with the picture
     deep = pixels.dtype == np.uint16
     gray = _bands(picture)[0] == "L"
     image = from_array(pixels, ("grey16" if gray else "rgb16") if deep else ("b-w" if gray else "srgb"))

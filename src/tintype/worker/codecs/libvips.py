@@ -41,9 +41,11 @@ def read(format: Format, data: Data, **options: Any) -> Image:
     """Open an image without decoding it: the header is read now, pixels when they are asked for, from the top down."""
     if format is Format.JPEG:
         _check_precision(data)
-    return pyvips.Operation.call(
-        _LOADERS[format], pyvips.Source.new_from_memory(data), access="sequential", fail_on="none", **options
-    )
+    source = pyvips.Source.new_from_memory(data)
+    image = pyvips.Operation.call(_LOADERS[format], source, access="sequential", fail_on="none", **options)
+    # As pyvips' own new_from_source does: the bytes live as long as what is made from the image.
+    image._references.append(source)
+    return image
 
 
 def load(data: Data, plan: Load) -> Image:
