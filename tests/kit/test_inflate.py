@@ -57,6 +57,14 @@ def test_a_bomb_comes_in_small_pieces(encode: Callable[[bytes], bytes]) -> None:
     assert max(sizes) <= PIECE
 
 
+def test_output_left_behind_by_a_full_piece_is_not_lost() -> None:
+    """zlib may have taken all input and still hold output; a raw stream has no trailer that would bring it out."""
+    for more in range(0, 1200, 4):
+        body = b"\0" * (3 * PIECE + more)
+        sent = raw_deflate(body)
+        assert len(decoded("deflate", sent, len(sent))) == len(body)
+
+
 @pytest.mark.parametrize("size", [0, 1, 2, 9, 100, -1, -8])
 def test_a_body_that_ends_too_early_is_incomplete(size: int) -> None:
     whole = gzip.compress(bytes(range(256)) * 4)

@@ -377,6 +377,15 @@ async def test_validators_of_another_url_are_not_ours(desk: Desk, origin: Origin
     assert (await desk.read(origin.url + "/x"))[1] == JPEG + b"other"
 
 
+async def test_a_redirect_target_confirms_nothing(desk: Desk, origin: Origin) -> None:
+    origin.serve("/x", etag='"1"', cache_control="no-cache")
+    await desk.bind(origin.url + "/x")
+    redirect(origin, "/x", "/y")
+    origin.serve("/y", b"", 304)
+    assert type(await refusal(desk, origin.url + "/x")) is SourceFailed
+    assert "if-none-match" not in origin.asked[-1].headers
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "fresh"),
     [

@@ -10,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.conftest import Desk, Make
+from tests.sources.conftest import Clock, Desk, Make
 from tests.sources.origin import JPEG
 from tintype.core.errors import (
     Misconfigured,
     SourceDenied,
     SourceError,
+    SourceIncomplete,
     SourceMissing,
     SourceRefused,
     SourceSlow,
     SourceTooLarge,
 )
 from tintype.core.limits import Limits
-from tintype.sources.local import open_beneath, open_walking
+from tintype.ports import Forwarded
+from tintype.sources.local import LocalFetcher, open_beneath, open_walking
 
 SETTLED_S = 0.06
 
@@ -229,26 +231,27 @@ async def test_a_file_written_again_and_again_is_never_taken_for_its_elder(desk:
         assert (await desk.read("local:///photos/a.jpg"))[1] == JPEG + b"%03d" % number
 
 
-async def test_a_file_that_changes_while_it_is_read_is_not_bound(desk: Desk, root: Path) -> None:
-    """Whatever is served has the digest of what was read, and was in the file as a whole at one time."""
-    path, size, done = root / "big.jpg", 4_000_000, False
-    versions = [bytes([value]) * size for value in (1, 2)]
+async def test_a_stamp_of_just_now_is_not_trusted(desk: Desk, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed_ns = (root / "photos" / "a.jpg").stat().st_ctime_ns
+    monkeypatch.setattr(time, "time_ns", lambda: changed_ns + 1_000_000)
+    assert (await desk.bind("local:///photos/a.jpg")).etag == ""
+    monkeypatch.setattr(time, "time_ns", lambda: changed_ns + 1_000_000_000)
+    assert (await desk.bind("local:///photos/a.jpg")).etag != ""
 
-    async def rewrite() -> None:
-        while not done:
-            for version in versions:
-                await asyncio.to_thread(path.write_bytes, version)
 
-    path.write_bytes(versions[0])
-    writing = asyncio.create_task(rewrite())
-    for number in range(30):
-        try:
-            _, body = await desk.read(f"local:///big.jpg?{number}")
-        except SourceError:
-            continue
-        assert len(set(body)) <= 1
-    done = True
-    await writing
+async def test_a_file_that_changes_while_it_is_read_is_refused(root: Path) -> None:
+    path, fetcher = root / "photos" / "a.jpg", LocalFetcher(root, "?", Clock())
+
+    class Meddling:
+        """A sink that has the file grow while it is read."""
+
+        def write(self, chunk: bytes, /) -> None:
+            if path.stat().st_size == len(JPEG):
+                path.write_bytes(JPEG + b"more")
+
+    with pytest.raises(SourceIncomplete, match="changed"):
+        await fetcher.fetch("local:///photos/a.jpg", None, Forwarded(), Meddling(), Clock().monotonic() + 20)
+    fetcher.close()
 
 
 async def test_a_reader_that_hangs_does_not_hang_its_caller(make: Make, root: Path) -> None:
