@@ -27,7 +27,7 @@ _FIXED = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONNOUSERSITE": "1",
-    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_ARENA_MAX": "1",  # one image at a time: a second arena costs memory and wins nothing
 }
 
 

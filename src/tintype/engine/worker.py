@@ -71,6 +71,9 @@ class Worker:
     def give(self, task: Task, now: float) -> None:
         """Start a task. Raises OSError, and stays idle, if the socket does not take it."""
         assert self.phase is Phase.IDLE
+        self._channel.drain()  # what it has said unasked is not the answer to this
+        if self.phase is not Phase.IDLE:
+            raise BrokenPipeError
         self._channel.send(task.packet, task.fds)
         self._task, task.started_at = task, now
         self.service = Service(self.service.images + task.images, self.service.rss_bytes, task.tenant)
@@ -86,8 +89,9 @@ class Worker:
             self._timer = self._loop.call_later(_END_S, self.process.kill)
 
     def retire(self) -> None:
-        """Take no more tasks: its socket has failed."""
+        """Take no more tasks and hear no more: its socket has failed, or it cannot be trusted."""
         self.phase = Phase.ENDING
+        self._channel.close()
         self.process.kill()
 
     def kill(self) -> None:
@@ -95,6 +99,8 @@ class Worker:
 
     def _hung_up(self) -> None:
         """Its socket is closed, so it is ending, or it is of no use: then it must end."""
+        if self.phase is Phase.IDLE:
+            self.phase = Phase.ENDING
         self._timer.cancel()
         self._timer = self._loop.call_later(_END_S, self.process.kill)
 
@@ -111,9 +117,9 @@ class Worker:
             self.failure = message.message
         elif task is not None and not isinstance(message, Ready) and message.id == task.id:
             self._answered(task, message, fds)
-        else:  # it says what nobody asked: broken, or taken over
+        else:  # it says what nobody asked: broken, or taken over; nothing it says counts any more
             close_all(fds)
-            self.process.kill()
+            self.retire()
 
     def _answered(self, task: Task, message: FromWorker, fds: list[int]) -> None:
         self._task = None

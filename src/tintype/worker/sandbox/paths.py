@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sysconfig
 from collections.abc import Iterable
@@ -20,9 +21,11 @@ _FONTS = (
 )
 
 
+@functools.cache  # a zygote's children take over what it found
 def readable() -> tuple[str, ...]:
     """Return the paths that exist, no path beneath another."""
-    python = [sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    places = sysconfig.get_paths()
+    python = [places[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     ours = str(Path(tintype.__file__).resolve().parent)
     wanted = {os.path.realpath(path) for path in (*python, ours, *_LIBRARIES, *_FONTS, *_asked_fonts())}
     return outermost(path for path in wanted if Path(path).exists())
