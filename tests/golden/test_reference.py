@@ -1,4 +1,4 @@
-"""A dozen golden cases computed a second time, with NumPy, Pillow and LittleCMS: the golden facts are not just habits."""
+"""Golden cases computed a second time, with NumPy, Pillow and LittleCMS: the golden facts are not just habits."""
 
 from __future__ import annotations
 
@@ -95,7 +95,6 @@ REFERENCES: dict[str, Callable[[], Pillow.Image]] = {
     "gray-png": lambda: reduced(opened("gray.png"), (120, 80)),
     "cmyk-tiff": lambda: reduced(by_lcms(opened("cmyk.tiff")), (180, 120)),
     "p3": lambda: reduced(by_lcms(opened("p3.png")), (150, 100)),
-    "still-of-animation": lambda: reduced(sources.moving()[0], (80, 60)),
     "watermark": watermarked,
 }
 
