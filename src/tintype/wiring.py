@@ -40,6 +40,7 @@ from tintype.web.greet import greet
 from tintype.web.image import ImagePath, Site
 from tintype.web.memo import Memo
 from tintype.web.mounts import Mount, Mounts
+from tintype.web.reply import Desk
 from tintype.web.run import Serving, run
 from tintype.web.supervisor import CONFIGURATION_ERROR, Supervisor, same_command
 
@@ -128,8 +129,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     purge = Purge(sources, cache, memo.forget, telemetry)
     front = Front(
         images,
-        clock,
-        telemetry,
+        Desk(telemetry, clock, server.write_timeout_s),
         server,
         Readiness(engine, clock),
         control=_control(config, purge, site, clock),

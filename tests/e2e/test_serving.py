@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -160,3 +161,17 @@ def test_a_purge_says_what_was_wrong(tmp_path: Path) -> None:
             assert answer.status == 422
             assert answer.headers["content-type"] == "application/problem+json"
         assert node.ask("/v1/purge", "POST", headers, b'{"all": true}').status == 200
+
+
+def test_a_client_that_does_not_read_is_let_go(tmp_path: Path, origin: Origin) -> None:
+    origin.pages["/huge.png"] = Page(
+        picture(2400, 1800, seed=39, suffix=".png"), headers={"Cache-Control": "max-age=600"}
+    )
+    toml = OPEN.replace("[server]", "[server]\nwrite_timeout_s = 1")
+    with running(tmp_path, toml) as node, socket.create_connection(("127.0.0.1", node.port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(f"GET {path(origin, 'huge.png', 'w:2300', '@bmp')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        deadline = time.monotonic() + 20
+        while "slow_client" not in node.log:
+            assert time.monotonic() < deadline, node.log[-2000:]
+            time.sleep(0.1)

@@ -15,12 +15,16 @@ from tintype.dialects.imgproxy.sign import UNSIGNED, Signatures
 
 _FITS = {"fit", "fill", "fill-down", "force", "auto"}
 
+KeyId = Annotated[
+    str, typer.Option("--key", help="Id of the key to sign with (key_ids); empty = the first.", show_default=False)
+]
 Base = Annotated[str, typer.Option("--base", help="Where the server is, as clients see it.", show_default=False)]
 
 
 def sign(
     path: Annotated[str, typer.Argument(help="Path without its signature: /rs:fit:300:300/plain/https://...")],
     tenant: TenantName = "",
+    key: KeyId = "",
     base: Base = "",
     config: ConfigFile = None,
     sets: Sets = None,
@@ -34,7 +38,7 @@ def sign(
       tintype sign --base https://img.example.com /w:200/plain/local:///cat.jpg
     """
     given = with_keys(loaded(config, sets))
-    owner = tenant_of(given, tenant)
+    owner = _signing_with(key, tenant_of(given, tenant))
     path = path if path.startswith("/") else f"/{path}"
     _parse(owner, path)
     typer.echo(f"{base.rstrip('/')}{owner.imgproxy.path_prefix}/{Signatures(owner.imgproxy).sign(path)}{path}")
@@ -51,6 +55,7 @@ def url(
         typer.Option("--option", "-o", help="Any further option, as in q:80 or blur:2.", show_default=False),
     ] = None,
     tenant: TenantName = "",
+    key: KeyId = "",
     base: Base = "",
     config: ConfigFile = None,
     sets: Sets = None,
@@ -66,13 +71,27 @@ def url(
     if fit not in _FITS:
         raise typer.BadParameter(f"{fit!r}; it takes {', '.join(sorted(_FITS))}", param_hint="--fit")
     given = with_keys(loaded(config, sets))
-    owner = tenant_of(given, tenant)
+    owner = _signing_with(key, tenant_of(given, tenant))
     separator = owner.imgproxy.arguments_separator
     resize = [separator.join(("rs", fit, str(width), str(height)))] if width or height else []
     options = "".join(f"/{one}" for one in [*resize, *(option or ())])
     asked = _parse(owner, f"{options}/plain/{_escaped(source)}{f'@{format}' if format else ''}")
     target = Imgproxy(owner.imgproxy).format(asked)
     typer.echo(f"{(base or _base(given.config, owner)).rstrip('/')}{owner.imgproxy.path_prefix}{target}")
+
+
+def _signing_with(key: str, owner: TenantConfig) -> TenantConfig:
+    """Return the tenant with one key only: the one with this id."""
+    if not key:
+        return owner
+    settings = owner.imgproxy
+    if key not in settings.key_ids:
+        known = ", ".join(settings.key_ids) or "none has an id"
+        raise typer.BadParameter(f"{key!r} is not the id of a key of tenant {owner.name}: {known}", param_hint="--key")
+    at = settings.key_ids.index(key)
+    return replace(
+        owner, imgproxy=replace(settings, keys=(settings.keys[at],), salts=(settings.salts[at],), key_ids=(key,))
+    )
 
 
 def _parse(owner: TenantConfig, path: str) -> Asked:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from tintype.core.draft import Decider, Draft, Task
 from tintype.core.geometry import Size, half_even, place, resampled, scaled, shrunk
-from tintype.core.pipeline import Anchor, Crop, Gravity, Resize
+from tintype.core.pipeline import Anchor, Crop, Gravity, Orient, Resize
 from tintype.core.plan import CropBox, Mirror, Scale, SmartCrop, Step, Turn
 from tintype.core.policy import ShrinkTable
 
@@ -72,9 +72,10 @@ def _scaled_again(side: int, whole: int, by: float) -> int:
 
 
 def turn(task: Task, _draft: Draft) -> Step | None:
-    """Bring the image upright and turn it as asked."""
+    """Bring the image upright and turn it as asked. A turn by nothing still uses up the EXIF orientation."""
     view = task.view
-    return Turn(angle=view.angle, mirror=view.mirror) if view.angle or view.mirror else None
+    tagged = task.pipeline.find(Orient) is not None and task.info.orientation > 1
+    return Turn(angle=view.angle, mirror=view.mirror) if view.angle or view.mirror or tagged else None
 
 
 def mirror(task: Task, _draft: Draft) -> Step | None:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What siblings share: durable files, a guarded HTTP client, single flights, freshness."""

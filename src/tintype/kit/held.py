@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import fcntl
+import hashlib
 import os
 import tempfile
+from typing import Self
 
 from tintype.core.binding import Binding
 from tintype.core.foreign import foreign_name
@@ -25,7 +26,7 @@ class HeldLease:
     def fd(self) -> int:
         return self._fd
 
-    def __enter__(self) -> HeldLease:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

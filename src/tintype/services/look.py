@@ -78,7 +78,7 @@ class Look:
             binding = await self._probe(want, binding)
         assert binding.info is not None
         plan = resolve(want.asked.pipeline, binding.info, want.offer, want.tenant.policy)
-        digests = (binding.digest, *await self._overlay_digests(want))
+        digests = (binding.digest, *await self._overlay_digests(want), *_buster(want.tenant))
         key, *old = (plan_key(want.tenant.name, digests, plan, epoch) for epoch in self._epochs)
         return View(want, binding, plan, key, tuple(old))
 
@@ -106,6 +106,11 @@ class Look:
         if not want.wears_watermark:
             return ()
         return ((await self._standins.binding(want.tenant, want.tenant.watermark, want.deadline)).digest,)
+
+
+def _buster(tenant: Tenant) -> tuple[str, ...]:
+    """A tenant's own part of every key, which it changes to have every ETag change."""
+    return (tenant.delivery.etag_buster,) if tenant.delivery.etag_buster else ()
 
 
 def _check_size(want: Want, binding: Binding) -> None:

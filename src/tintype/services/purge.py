@@ -33,18 +33,24 @@ class Purge:
         results = 0 if soft else await self._cache.drop(selector)
         sources = await self._sources.drop(selector, soft=soft)
         self._forget()
+        self._count(selector.scope, soft, results + sources)
         self._telemetry.event(
             "purged", scope=selector.scope, value=selector.value, soft=soft, results=results, sources=sources
         )
         return Purged(results, sources)
+
+    def _count(self, scope: Scope, soft: bool, entries: int) -> None:
+        self._telemetry.count("purges", scope=scope, mode="soft" if soft else "hard")
+        self._telemetry.count("purged_entries", entries)
 
     async def url(self, tenant: str, asked: Asked, *, soft: bool = False) -> Purged:
         """Purge every variant of one URL, and have its source asked for again."""
         tag = Selector(scope=Scope.TAG, value=pipeline_tag(asked), tenant=tenant)
         source = Selector(scope=Scope.SOURCE, value=asked.pipeline.source.url, tenant=tenant)
         results = 0 if soft else await self._cache.drop(tag)
-        sources = await self._sources.drop(source, soft=True)
+        sources = await self._sources.drop(source, soft=soft)
         self._forget()
+        self._count(Scope.KEY, soft, results + sources)
         self._telemetry.event(
             "purged", scope="url", value=asked.pipeline.source.url, soft=soft, results=results, sources=sources
         )

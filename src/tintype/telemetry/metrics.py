@@ -47,7 +47,7 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 TENANT = Label("tenant", most=200)
 STATUS = Label("status", ("1xx", "2xx", "3xx", "4xx", "5xx"))
 # How an answer came about, or the code of the error that it is.
-WAYS = ("hit", "renewed", "shared", "miss", "private", "raw", "fallback", "text")
+WAYS = ("hit", "renewed", "shared", "miss", "private", "raw", "fallback", "unchanged", "slow_client", "text")
 OUTCOME = Label("outcome", (*WAYS, *sorted(kinds())))
 TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
 SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))

@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tintype.core.errors import Draining, NotFound
-from tintype.ports import Clock, Telemetry
 from tintype.web.image import ImagePath
 from tintype.web.memo import Headers
-from tintype.web.reply import Receive, Reply, Scope, Send, request_of
+from tintype.web.reply import Desk, Receive, Reply, Scope, Send, request_of
 from tintype.web.settings import ServerSettings
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -24,8 +23,7 @@ class Front:
     def __init__(
         self,
         images: ImagePath,
-        clock: Clock,
-        telemetry: Telemetry,
+        desk: Desk,
         settings: ServerSettings,
         ready: Callable[[], Awaitable[bool]],
         *,
@@ -33,8 +31,7 @@ class Front:
         home: ASGIApp | None = None,
     ) -> None:
         self._images = images
-        self._clock = clock
-        self._telemetry = telemetry
+        self._desk = desk
         self._prefix = settings.path_prefix.rstrip("/")
         self._health = {"/health", settings.health_path} - {""}
         self._ready = ready
@@ -72,7 +69,7 @@ class Front:
         if self._control and path.startswith("/v1/"):
             await self._control(scope, receive, send)
             return
-        reply = Reply(send, request_of(scope, path, self._clock.monotonic()), self._telemetry, self._clock, None)
+        reply = Reply(send, request_of(scope, path, self._desk.clock.monotonic()), self._desk)
         if not _within(path, self._prefix):
             await reply.text(404, " ", error=NotFound(f"paths here begin with {self._prefix}/"))
             return
@@ -88,7 +85,7 @@ class Front:
         elif path == "/" or (self._home and path.startswith("/demo/")):
             await self._answer_home(scope, receive, send, reply)
         else:
-            await self._images(scope, receive, send, path)
+            await self._images(path, receive, reply)
 
     async def _answer_ready(self, reply: Reply) -> None:
         if not self._draining and await self._ready():

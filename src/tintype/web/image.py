@@ -30,7 +30,7 @@ from tintype.web.headers import (
 )
 from tintype.web.memo import Headers, Memo, Remembered
 from tintype.web.mounts import Mount, Mounts
-from tintype.web.reply import Receive, Reply, Request, Scope, Send, request_of
+from tintype.web.reply import Receive, Reply, Request
 
 
 @dataclass(slots=True)
@@ -66,15 +66,15 @@ class ImagePath:
         self._development_errors = development_errors
         self._debug_headers = debug_headers
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+    async def __call__(self, path: str, receive: Receive, reply: Reply) -> None:
         """Answer a request for `path` (raw, the server's prefix removed)."""
-        request = request_of(scope, path, self._clock.monotonic())
+        request = reply.request
         found = self._site.mounts.find(request.headers.get(b"host", b"").decode("latin-1"), path)
-        reply = Reply(send, request, self._telemetry, self._clock, found[0].tenant if found else None)
         if found is None:
             await reply.text(404, " ", error=NotFound("no tenant is mounted at this host and path"))
             return
         mount, rest = found
+        reply.tenant = mount.tenant
         if request.method not in ("GET", "HEAD"):
             await reply.other_method()
             return
@@ -110,6 +110,7 @@ class ImagePath:
             want = self._want(mount, rest, request)
             answer = await _unless_gone(self._render(want), receive)
             if answer is None:
+                self._telemetry.count("aborts")
                 self._telemetry.event("client_gone", request_id=request.id.decode(), path=rest)
                 return
             match answer:
@@ -278,7 +279,9 @@ def _modified(tenant: Tenant, binding: Binding) -> bytes:
     if not tenant.delivery.last_modified or not binding.last_modified:
         return b""
     seconds = http_time(binding.last_modified)
-    return b"" if seconds is None else http_date(seconds).encode()
+    if seconds is None:
+        return b""
+    return http_date(max(seconds, http_time(tenant.delivery.last_modified_buster) or 0.0)).encode()
 
 
 def _memo_until(tenant: Tenant, want: Want, answer: Variant, assume_fresh_s: float) -> float:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
-# One send of a raw body; bounds what a slow client keeps in memory.
+# One piece of a long body: the server takes the next when the client has read, so it bounds what a slow one keeps in memory.
 _CHUNK = 256 * 1024
+
+# What fits into the kernel's socket buffers is handed over whole.
+_WHOLE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,25 @@ def request_of(scope: Scope, path: str, began: float) -> Request:
     return Request(scope["method"], target, headers, request_id, began)
 
 
-class Reply:
-    """Sends one answer, counts and logs it."""
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every reply needs: where it is counted, and how long a client may take to read it."""
 
-    def __init__(self, send: Send, request: Request, telemetry: Telemetry, clock: Clock, tenant: Tenant | None) -> None:
+    telemetry: Telemetry
+    clock: Clock
+    write_timeout_s: float
+
+
+class Reply:
+    """Sends one answer, counts and logs it. `tenant` is set once it is known."""
+
+    def __init__(self, send: Send, request: Request, desk: Desk) -> None:
         self._send = send
         self.request = request
-        self._telemetry = telemetry
-        self._clock = clock
-        self._tenant = tenant
+        self._telemetry = desk.telemetry
+        self._clock = desk.clock
+        self._write_timeout_s = desk.write_timeout_s
+        self.tenant: Tenant | None = None
 
     async def body(
         self,
@@ -89,14 +102,14 @@ class Reply:
     async def file(self, headers: Headers, fd: int, size: int, timings: Timings) -> None:
         """Send a file in pieces, so that a large source never stands in memory."""
         await self._start(200, [*headers, (b"content-length", str(size).encode())], "raw", timings)
-        sent = 0
-        while sent < size and self.request.method != "HEAD":
-            chunk = await asyncio.to_thread(os.pread, fd, min(_CHUNK, size - sent), sent)
-            if not chunk:
-                break
-            sent += len(chunk)
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await self._finish(b"", 200, "raw", sent)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            at = 0
+            while chunk := await asyncio.to_thread(os.pread, fd, min(_CHUNK, size - at), at):
+                at += len(chunk)
+                yield chunk
+
+        await self._finish(pieces(), 200, "raw", size)
 
     async def empty(self, status: int, headers: Headers, outcome: str, timings: Timings | None = None) -> None:
         """Send headers alone."""
@@ -148,7 +161,7 @@ class Reply:
 
     async def _start(self, status: int, headers: Headers, outcome: str, timings: Timings | None) -> None:
         extra: Headers = [(b"x-request-id", self.request.id), (b"server", b"tintype")]
-        origin = self._tenant.delivery.allow_origin if self._tenant else ""
+        origin = self.tenant.delivery.allow_origin if self.tenant else ""
         if origin:
             extra += [
                 (b"access-control-allow-origin", origin.encode()),
@@ -161,12 +174,23 @@ class Reply:
         await self._send({"type": "http.response.start", "status": status, "headers": headers + extra})
 
     async def _finish(
-        self, body: bytes, status: int, outcome: str, sent: int, error: TintypeError | None = None
+        self,
+        body: bytes | AsyncIterator[bytes],
+        status: int,
+        outcome: str,
+        sent: int,
+        error: TintypeError | None = None,
     ) -> None:
-        await self._send({"type": "http.response.body", "body": b"" if self.request.method == "HEAD" else body})
+        try:
+            await self._write(b"" if self.request.method == "HEAD" else body)
+        except TimeoutError:
+            # The body stays unfinished: the server closes the connection, and the client sees that it is short.
+            self._telemetry.count("aborts")
+            outcome = "slow_client"
         seconds = self._clock.monotonic() - self.request.began
-        tenant = self._tenant.name if self._tenant else ""
+        tenant = self.tenant.name if self.tenant else ""
         self._telemetry.count("requests", 1, tenant=tenant, status=f"{status // 100}xx", outcome=outcome)
+        self._telemetry.count("response_bytes", sent, tenant=tenant)
         self._telemetry.observe("request_seconds", seconds, outcome="hit" if outcome == "hit" else "other")
         facts = {
             "request_id": self.request.id.decode(),
@@ -178,6 +202,21 @@ class Reply:
         self._telemetry.event(
             "request", **facts, tenant=tenant, outcome=outcome, bytes=sent, ms=round(seconds * 1000, 2), **detail
         )
+
+    async def _write(self, body: bytes | AsyncIterator[bytes]) -> None:
+        """Send a body; a long one in pieces, as fast as the client reads but no longer than it may take."""
+        if isinstance(body, bytes) and len(body) <= _WHOLE:
+            await self._send({"type": "http.response.body", "body": body})
+            return
+        async with asyncio.timeout(self._write_timeout_s):
+            async for piece in _pieces(body) if isinstance(body, bytes) else body:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), _CHUNK):
+        yield body[at : at + _CHUNK]
 
 
 def _server_timing(timings: Timings, outcome: str) -> bytes:

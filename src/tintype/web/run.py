@@ -115,8 +115,10 @@ class Serving:
             self._hang_up.clear()
             try:
                 reload()
+                self._telemetry.count("reloads", result="done")
                 self._telemetry.event("reloaded")
             except TintypeError as error:
+                self._telemetry.count("reloads", result="refused")
                 self._telemetry.event("reload_refused", level="error", error=str(error))
             seen = _states(watched())
 

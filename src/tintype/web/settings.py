@@ -27,4 +27,3 @@ class ServerSettings:
     development_errors: bool = setting(False, "Show full error messages in answers; for development only.")
     debug_headers: bool = setting(False, "Add X-Origin-* and X-Result-* headers.")
     demo: bool = setting(True, "Serve the demo page at / while listening on loopback with the embedded key.")
-    trusted_proxies: tuple[str, ...] = setting((), "Networks whose X-Forwarded-* headers are believed.")

@@ -36,4 +36,3 @@ class ImgproxySettings:
         (), "Prefixes that source URLs must begin with, * matches all but a slash; empty = all."
     )
     path_prefix: str = setting("", "Prefix of this tenant's paths, for writing URLs.", derived=True)
-    info_hint: bool = setting(True, "Say in X-Tintype-Error which option was wrong and what it takes.")

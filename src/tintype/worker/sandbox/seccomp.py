@@ -71,7 +71,8 @@ _IOCTLS = (
     0x5451,
     0x541B,
 )  # TCGETS, FIONBIO, FIONCLEX, FIOCLEX, FIONREAD: asked about any descriptor
-_PRCTLS = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA: names of threads and of the allocator's memory
+# PR_GET_DUMPABLE; PR_SET_NAME, PR_GET_NAME, PR_SET_VMA: names of threads and of the allocator's memory.
+_PRCTLS = (3, 15, 16, 0x53564D41)
 
 
 def load(*, zygote: bool) -> tuple[str, ...]:
