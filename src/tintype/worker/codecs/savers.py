@@ -16,6 +16,10 @@ _DEFLATE_LEVEL = 4
 Saver = Callable[[Image, Save, int], bytes]
 
 
+# Of 1 to 10; libvips' own 7 takes three times as long for 11 % fewer bytes (3 MP photo).
+_GIF_EFFORT = 4
+
+
 def jpeg(image: Image, save: Save, quality: int) -> bytes:
     return bytes(image.jpegsave_buffer(Q=_q(quality), optimize_coding=True, interlace=save.progressive))
 
@@ -48,7 +52,8 @@ def avif(image: Image, save: Save, quality: int) -> bytes:
 
 
 def gif(image: Image, _save: Save, _quality: int) -> bytes:
-    return bytes(image.gifsave_buffer(bitdepth=(_source_colors(image) or 256).bit_length() - 1))
+    depth = (_source_colors(image) or 256).bit_length() - 1
+    return bytes(image.gifsave_buffer(bitdepth=depth, effort=_GIF_EFFORT))
 
 
 def tiff(image: Image, _save: Save, quality: int) -> bytes:
