@@ -9,6 +9,9 @@ from tintype.config.given import Given
 # The defaults of the settings classes are the tintype profile, but for these.
 _TINTYPE: dict[str, Any] = {
     "tenants.*.policy.light": "linear",
+    "tenants.*.policy.preserve_hdr": True,
+    # A fallback stands in for something that may be back in a moment.
+    "tenants.*.fallback.ttl_s": 60,
 }
 # imgproxy's own defaults, where they differ from those of the settings classes.
 _IMGPROXY: dict[str, Any] = {
