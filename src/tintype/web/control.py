@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
@@ -18,8 +18,13 @@ from tintype.core.errors import BadRequest, NotSigned, TintypeError
 from tintype.ports import Clock
 from tintype.services.purge import Purge, Purged
 from tintype.web.mounts import Mounts
+from tintype.web.reply import Receive, Send
+from tintype.web.reply import Scope as ASGIScope
 
 _PROBLEM = "application/problem+json"
+# Longest body read: several times the longest purge there is.
+_BODY_BYTES = 64 * 1024
+_UNSIGNED = "the control API wants the admin token: Authorization: Bearer ..."
 _BEARER = HTTPBearer(auto_error=False, description="The server's admin_token.")
 
 
@@ -32,7 +37,52 @@ class Admin:
     def __call__(self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> None:
         """Raise NotSigned without the token."""
         if given is None or not hmac.compare_digest(given.credentials.encode(), self._token):
-            raise NotSigned("the control API wants the admin token: Authorization: Bearer ...")
+            raise NotSigned(_UNSIGNED)
+
+
+class Gate:
+    """In front of the API: no body is read without the admin token, and none that is longer than a purge can be.
+
+    FastAPI by itself reads a body to its end, whoever sends it, before it asks any dependency.
+    """
+
+    def __init__(self, app: FastAPI, token: str) -> None:
+        self._app, self._expected = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        """The ASGI entry point."""
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check(scope)
+            body = [{"type": "http.request", "body": await _read(receive)}]
+        except TintypeError as error:
+            await _problem(error.status, error.code, str(error))(scope, receive, send)
+            return
+
+        async def replay() -> MutableMapping[str, Any]:
+            return body.pop() if body else await receive()
+
+        await self._app(scope, replay, send)
+
+    def _check(self, scope: ASGIScope) -> None:
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        kind, _, token = given.partition(b" ")
+        if not hmac.compare_digest(kind.title() + b" " + token.strip(), self._expected):
+            raise NotSigned(_UNSIGNED)
+
+
+async def _read(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("the body ended early")
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+        if len(body) > _BODY_BYTES:
+            raise BadRequest(f"the body has more than {_BODY_BYTES} bytes; purge less at once")
+    return body
 
 
 class PurgeRequest(BaseModel):
@@ -66,7 +116,7 @@ class PurgeAnswer(BaseModel):
     sources: int = Field(description="Sources forgotten, or made stale by a soft purge.")
 
 
-def control_api(purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_token: str) -> FastAPI:
+def control_api(purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_token: str) -> Gate:
     """Build the control API. `mounts` gives the present snapshot."""
     app = FastAPI(
         title="tintype control API", version=__version__, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None
@@ -93,7 +143,7 @@ def control_api(purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_
         )
         return _problem(422, "bad_request", detail)
 
-    return app
+    return Gate(app, admin_token)
 
 
 def _problem(status: int, code: str, detail: str) -> JSONResponse:
