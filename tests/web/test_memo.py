@@ -28,3 +28,21 @@ def test_what_was_answered_before_a_purge_is_not_remembered_after_it() -> None:
     assert memo.get("a", 0.0) is None
     memo.put("a", answer("a"), memo.generation)
     assert memo.get("a", 0.0) is not None
+
+
+def test_long_questions_and_answers_count_by_their_bytes() -> None:
+    memo = Memo(most_bytes=100_000)
+    for i in range(50):
+        memo.put(("t", "/x", f"/x?{i}" + "q" * 8000, None), answer("a"), 0)
+    kept = [i for i in range(50) if memo.get(("t", "/x", f"/x?{i}" + "q" * 8000, None), 0.0)]
+    assert kept == list(range(50 - len(kept), 50))
+    assert 5 <= len(kept) <= 12
+    memo.put("small", answer("a"), 0)
+    memo.put("small", answer("b"), 0)
+    memo.forget()
+    for i in range(12):
+        memo.put(("t", "/x", f"/y?{i}" + "q" * 7000, None), answer("a", until=5.0), memo.generation)
+        assert memo.get(("t", "/x", f"/y?{i}" + "q" * 7000, None), 9.0) is None
+    memo.put("a", Remembered("a", b"", [(b"link", b"x" * 90_000)], 1, 100.0), memo.generation)
+    memo.put("a", Remembered("a", b"", [(b"link", b"x" * 90_000)], 1, 100.0), memo.generation)
+    assert memo.get("a", 0.0) is not None

@@ -21,12 +21,21 @@ class Remembered:
     last_modified: bytes = b""
 
 
-class Memo:
-    """A bounded LRU. `forget` makes it empty: after a purge, a key change or a reload."""
+# Of one answer besides its texts: the objects they are in.
+_OBJECTS_BYTES = 1024
 
-    def __init__(self, most: int = 100_000) -> None:
-        self._most = most
+
+class Memo:
+    """An LRU bounded in answers and in bytes. `forget` makes it empty: after a purge, a key change or a reload.
+
+    Bytes count because a query is part of a question and of no signature: who has one URL has as many long questions as
+    he likes.
+    """
+
+    def __init__(self, most: int = 100_000, most_bytes: int = 200_000_000) -> None:
+        self._most, self._most_bytes = most, most_bytes
         self._kept: OrderedDict[object, Remembered] = OrderedDict()
+        self._bytes = 0
         self.generation = 0
 
     def get(self, question: object, now: float) -> Remembered | None:
@@ -35,7 +44,7 @@ class Memo:
         if found is None:
             return None
         if found.until <= now:
-            del self._kept[question]
+            self._bytes -= _weight(question, self._kept.pop(question))
             return None
         self._kept.move_to_end(question)
         return found
@@ -44,11 +53,20 @@ class Memo:
         """Remember, unless something was forgotten since `generation` was read."""
         if generation != self.generation:
             return
+        before = self._kept.pop(question, None)
+        self._bytes += _weight(question, answer) - (_weight(question, before) if before else 0)
         self._kept[question] = answer
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        while len(self._kept) > self._most or self._bytes > self._most_bytes:
+            self._bytes -= _weight(*self._kept.popitem(last=False))
 
     def forget(self) -> None:
         """Empty the memo."""
         self._kept.clear()
+        self._bytes = 0
         self.generation += 1
+
+
+def _weight(question: object, answer: Remembered) -> int:
+    asked = question if isinstance(question, tuple) else (question,)
+    texts = sum(len(part) for part in asked if isinstance(part, str))
+    return _OBJECTS_BYTES + texts + sum(len(name) + len(value) for name, value in answer.headers)
