@@ -7,7 +7,7 @@ import pytest
 from tintype.core.formats import Format
 from tintype.core.offer import Offer
 from tintype.core.policy import Policy
-from tintype.core.tenant import Tenant
+from tintype.core.tenant import DeliverySettings, Tenant
 from tintype.dialects.imgproxy import Imgproxy
 from tintype.dialects.imgproxy.settings import ImgproxySettings
 from tintype.web.mounts import Mount, Mounts
@@ -64,3 +64,11 @@ def test_an_offer_keeps_what_can_matter_and_no_more() -> None:
     assert hints.vary == "Sec-CH-DPR, DPR, Sec-CH-Width, Width"
     assert hints.offer(headers) == Offer(dpr=2.0, width=300)
     assert hints.offer({b"dpr": b"9", b"sec-ch-width": b"x"}) == Offer()
+
+
+def test_what_an_origin_is_shown_the_answer_varies_by() -> None:
+    shown = DeliverySettings(forward_headers=("X-User", "accept"))
+    policy = Policy(auto_formats=(Format.WEBP,))
+    assert Mount(Tenant(policy=policy, delivery=shown), Imgproxy(ImgproxySettings())).vary == "Accept, X-User"
+    plain = Mount(Tenant(delivery=shown), Imgproxy(ImgproxySettings()))
+    assert (plain.vary, plain.offer({b"accept": b"image/webp", b"dpr": b"2"})) == ("X-User, accept", Offer())

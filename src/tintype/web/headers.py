@@ -38,7 +38,7 @@ def cache_control(
         return "private, no-store"
     age = ttl_s or settings.ttl_s
     if settings.origin_cache_control and not ttl_s:
-        if binding.cache_control and not delivery.expires_at and not short:
+        if sendable(binding.cache_control) and not delivery.expires_at and not short:
             return binding.cache_control
         age = _origin_age(binding, now, age)
     if delivery.expires_at:
@@ -46,6 +46,11 @@ def cache_control(
     if short:
         age = min(age, SHORT_S)
     return f"max-age={age}, public" if age > 0 else "no-cache"
+
+
+def sendable(text: str) -> str:
+    """Return an origin's header value if it can be sent on as it is; "" for control characters and what is not ASCII."""
+    return text if text.isascii() and text.isprintable() else ""
 
 
 def _origin_age(binding: Binding, now: float, otherwise: int) -> int:

@@ -27,6 +27,7 @@ from tintype.web.headers import (
     http_date,
     http_time,
     mime_of,
+    sendable,
 )
 from tintype.web.memo import Headers, Memo, Remembered
 from tintype.web.mounts import Mount, Mounts
@@ -118,6 +119,7 @@ class ImagePath:
                     await self._raw(mount, want.asked, answer, reply)
                 case Unchanged():
                     headers = self._headers(mount.tenant, want.asked, answer.binding, answer.stale, None)
+                    headers += _vary(mount.vary)
                     await reply.empty(304, [*headers, (b"etag", _etag(answer.key))], "unchanged", answer.timings)
                 case Variant():
                     await self._variant(mount, want, answer, reply, question, generation)
@@ -158,7 +160,7 @@ class ImagePath:
             ttl_s=ttl_s,
             fallback=answer.error is not None,
         )
-        headers += [(b"vary", mount.vary.encode())] if mount.vary else []
+        headers += _vary(mount.vary)
         if self._debug_headers:
             headers += _debug(answer)
         etag = _etag(answer.key) if tenant.delivery.etag else b""
@@ -206,13 +208,13 @@ class ImagePath:
         with answer.lease as lease:
             binding = lease.binding
             facts = FACTS[lease.format] if lease.format else None
-            mime = (binding.content_type.split(";")[0] or (facts.mime if facts else "application/octet-stream")).encode(
-                "latin-1", "replace"
-            )
+            told = sendable(binding.content_type.split(";")[0])
+            mime = (told or (facts.mime if facts else "application/octet-stream")).encode()
             extension = facts.extension if facts else ""
             name = disposition(asked.delivery, mount.tenant.delivery, asked.pipeline.source.url, extension)
             headers = self._headers(mount.tenant, asked, binding, False, None)
             headers += [(b"content-type", mime), (b"content-disposition", name.encode())]
+            headers += _vary(", ".join(mount.tenant.delivery.forward_headers))
             etag = _etag(binding.digest[:32]) if mount.tenant.delivery.etag else b""
             headers += [(b"etag", etag)] if etag else []
             if _has(reply.request, etag, _modified(mount.tenant, binding)):
@@ -269,6 +271,10 @@ def _has(request: Request, etag: bytes, last_modified: bytes) -> bool:
     since = http_time(request.headers.get(b"if-modified-since", b"").decode("latin-1"))
     modified = http_time(last_modified.decode("latin-1"))
     return since is not None and modified is not None and since >= modified
+
+
+def _vary(names: str) -> Headers:
+    return [(b"vary", names.encode())] if names else []
 
 
 def _etag(key: str) -> bytes:

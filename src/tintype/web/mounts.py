@@ -21,6 +21,8 @@ class Mount:
         policy = self.tenant.policy
         parts = ["Accept"] if policy.auto_formats or policy.enforce_formats else []
         parts += ["Sec-CH-DPR", "DPR", "Sec-CH-Width", "Width"] if policy.client_hints else []
+        # What the origin is shown, its answer may depend on.
+        parts += [name for name in self.tenant.delivery.forward_headers if name.lower() not in map(str.lower, parts)]
         object.__setattr__(self, "vary", ", ".join(parts))
 
     def offer(self, headers: dict[bytes, bytes]) -> Offer:
