@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tintype.core.binding import Binding
 from tintype.core.errors import Misconfigured, UnsupportedImage
+from tintype.core.info import ImageInfo
 from tintype.core.pipeline import SourceRef
 from tintype.core.tenant import StandIn, Tenant
 from tintype.ports import Engine, Forwarded, Lease, Sources
@@ -23,7 +24,7 @@ class StandIns:
         self._sources = sources
         self._engine = engine
         self._given = given
-        self._bindings: dict[str, Binding] = {}
+        self._infos: dict[str, ImageInfo] = {}  # by digest: the same bytes, whosever they are
 
     async def open(self, tenant: Tenant, standin: StandIn, deadline: float) -> Lease:
         """Return its bytes.
@@ -44,9 +45,9 @@ class StandIns:
     async def binding(self, tenant: Tenant, standin: StandIn, deadline: float) -> Binding:
         """Return its binding, with header facts. Raises as `open`, and ImageError."""
         with await self.open(tenant, standin, deadline) as lease:
-            known = self._bindings.get(lease.binding.digest)
+            known = self._infos.get(lease.binding.digest)
             if known is not None:
-                return known
+                return replace(lease.binding, info=known)
             if lease.format is None:
                 raise UnsupportedImage(f"the configured image is {lease.foreign or 'not an image'}")
             info = await self._engine.probe(
@@ -58,10 +59,10 @@ class StandIns:
                 source_pixels=tenant.policy.source_pixels,
                 deadline=deadline,
             )
-            return self._keep(replace(lease.binding, info=info))
+            self._keep(lease.binding.digest, info)
+            return replace(lease.binding, info=info)
 
-    def _keep(self, binding: Binding) -> Binding:
-        if len(self._bindings) >= _KEPT:
-            self._bindings.clear()
-        self._bindings[binding.digest] = binding
-        return binding
+    def _keep(self, digest: str, info: ImageInfo) -> None:
+        if len(self._infos) >= _KEPT:
+            self._infos.clear()
+        self._infos[digest] = info
