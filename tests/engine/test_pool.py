@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.conftest import ROOT
-from tests.engine.conftest import BAD, Bench, Benches, command_of, plan, sealed
+from tests.engine.conftest import Bench, Benches, benches, command_of, plan, sealed
 from tintype.core.errors import (
     BrokenImage,
     DeadlinePassed,
@@ -32,13 +31,9 @@ from tintype.core.offer import Offer
 from tintype.core.pipeline import Pipeline, SourceRef
 from tintype.core.plan import CropBox, Plan, Rest
 from tintype.core.policy import Policy
-from tintype.engine import Pool
 from tintype.engine.pool import _unnamed
-from tintype.engine.settings import EngineSettings, Isolation, SecuritySettings
+from tintype.engine.settings import Isolation
 from tintype.engine.worker import Phase
-from tintype.telemetry.clock import SystemClock
-from tintype.telemetry.node import NodeTelemetry
-from tintype.telemetry.settings import TelemetrySettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="worker sandboxes are tested on Linux")
 
@@ -442,14 +437,23 @@ async def test_workers_end_with_their_parent() -> None:
         process.kill()
         await process.wait()
         async with asyncio.timeout(20):
-            while any(psutil.pid_exists(pid) for pid in pids):  # noqa: ASYNC110 - processes of nobody we could wait for
+            while any(_alive(pid) for pid in pids):  # noqa: ASYNC110 - processes of nobody we could wait for
                 await asyncio.sleep(0.01)
 
 
+def _alive(pid: int) -> bool:
+    """Whether it runs; one that nobody has reaped yet does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 async def _hold(isolation: str) -> None:
-    """Start a pool, print the pids of every process it made, and wait to be killed."""
-    telemetry = NodeTelemetry(TelemetrySettings(log_format="json"), out=io.StringIO())
-    settings = EngineSettings(workers=2, isolation=Isolation(isolation))
-    await Pool(settings, SecuritySettings(), Limits(), telemetry, SystemClock(), BAD).start()
-    print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)  # noqa: T201
-    await asyncio.sleep(3600)
+    """Start a pool, print the pids of every process it made, one of them busy for hours, and wait to be killed."""
+    async with benches() as make:
+        bench = await make(isolation=Isolation(isolation), workers=2)
+        running = asyncio.create_task(bench.say("sleep 36000", within_s=36000))
+        await bench.a_worker(Phase.BUSY)
+        print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)  # noqa: T201
+        await running

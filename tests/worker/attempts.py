@@ -135,6 +135,10 @@ def io_uring(_: str) -> str:
     return str(_check(_LIBC.syscall(425, 1, ctypes.create_string_buffer(120))))
 
 
+def dumpable(_: str) -> str:
+    return str(_check(_LIBC.prctl(3, 0, 0, 0, 0)))  # PR_GET_DUMPABLE
+
+
 def environment(_: str) -> str:
     """What Python and what C see."""
     _LIBC.getenv.restype = ctypes.c_char_p

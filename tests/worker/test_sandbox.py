@@ -180,6 +180,12 @@ async def test_limits_cannot_be_raised(confined: Bench) -> None:
     assert (await refused(confined, "raise_limit")) in ("ValueError", "PermissionError")
 
 
+async def test_others_cannot_look_in(confined: Bench) -> None:
+    """Not dumpable also means: no ptrace and no /proc/PID/mem for processes of the same user."""
+    assert control("dumpable", "").stdout == "1\n"
+    assert await confined.say("try dumpable x") == "done 0"
+
+
 async def test_privileges_cannot_be_gained(confined: Bench) -> None:
     status = of_process(await confined.a_worker(), "status")
     assert "NoNewPrivs:\t1" in status

@@ -238,10 +238,7 @@ class Pool:
                 task.began()
 
     def _lost(self, worker: Worker, task: Task) -> None:
-        """Settle a task whose worker died."""
-        if worker.overdue:
-            task.fail(DeadlinePassed())
-            return
+        """Settle a task whose worker died. If it was killed at its deadline, the caller has its answer already."""
         end = read_exit(worker.code or 0)
         if not end.guilty or task.suspect is None:
             task.fail(EngineFailed(f"a worker ended: {end.cause}"))
