@@ -60,7 +60,8 @@ class Serving:
             address=settings.host,
             port=settings.port,
             interface=Interfaces.ASGINL,
-            http=HTTPModes.auto,
+            # Told apart by its first bytes, HTTP/2 leaves a connection that sends none open for ever; proxies speak 1.1 inwards.
+            http=HTTPModes.http1,
             websockets=False,
             backlog=max(1024, limits.clients),
             backpressure=limits.clients,
