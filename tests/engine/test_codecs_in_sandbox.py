@@ -14,7 +14,7 @@ from tests.engine.conftest import Bench, Benches, benches, sealed
 from tintype.core.errors import BrokenImage, ImageTooLarge
 from tintype.core.formats import SAVABLE, Format
 from tintype.core.limits import Limits
-from tintype.core.plan import Load, Plan, Save, Scale, ToWorking
+from tintype.core.plan import Load, Plan, Save, Scale, ToWorking, Turn
 from tintype.engine.process import COMMAND
 from tintype.engine.settings import Isolation
 from tintype.ports import Finished
@@ -82,11 +82,13 @@ async def test_the_codecs_are_proved_to_be_locked_down(engine: Benches) -> None:
 
 
 async def test_an_image_that_needs_more_memory_than_allowed_is_refused_and_the_worker_lives(engine: Benches) -> None:
-    bench = await engine(command=COMMAND, limits=Limits(worker_memory_bytes=150_000_000))
-    large = drawing(Format.SVG, Format.PNG, 9000, 9000)
+    bench = await engine(command=COMMAND, limits=Limits(worker_memory_bytes=100_000_000))
+    upright = drawing(Format.SVG, Format.PNG, 5760, 8640)  # 200 MB, which a turn by 90 degrees needs at once
+    large = Load(format=Format.SVG, width=8640, height=5760, scale=90.0)
     with pytest.raises((ImageTooLarge, BrokenImage)):
-        await render(bench, SVG, replace(large, load=replace(large.load, scale=90.0, width=8640, height=5760)))
+        await render(bench, SVG, replace(upright, load=large, steps=(ToWorking(), Turn(angle=90))))
     assert len((await render(bench, SVG, drawing(Format.SVG, Format.PNG))).bodies) == 1
+    assert not bench.events("engine.worker_ended")
 
 
 def test_the_pool_works_on_uvloop() -> None:

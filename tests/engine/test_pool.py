@@ -11,8 +11,7 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from tests.conftest import ROOT
-from tests.engine.conftest import Bench, Benches, benches, command_of, plan, sealed
+from tests.engine.conftest import Benches, command_of, plan, sealed
 from tintype.core.errors import (
     BrokenImage,
     DeadlinePassed,
@@ -249,65 +248,6 @@ async def test_an_idle_worker_killed_is_replaced_without_anybody_noticing(engine
         assert await bench.say("echo x") == "x"
 
 
-async def test_a_killed_zygote_is_replaced(engine: Benches) -> None:
-    bench = await engine(isolation=Isolation.IMAGE)
-    zygote = _zygote_of(bench)
-    os.kill(zygote, signal.SIGKILL)
-    await bench.until(lambda: _zygote_of(bench) not in (0, zygote))
-    assert await bench.say("echo x") == "x"
-
-
-def _zygote_of(bench: Bench) -> int:
-    starts = bench.crew._starts
-    return starts._zygote.process.pid if starts is not None and starts._zygote is not None else 0
-
-
-async def test_a_worker_is_replaced_after_its_images_and_nobody_waits(engine: Benches) -> None:
-    bench = await engine(limits=Limits(worker_images=5))
-    pids = [await bench.say("pid") for _ in range(5)]
-    assert len(set(pids)) == 1
-    # Spent, it serves on until its successor is ready, and then no more.
-    await bench.until(lambda: len(bench.events("engine.worker_ended")) == 1)
-    assert await bench.say("pid") != pids[0]
-    assert bench.metric("engine_restarts_total", reason="images") == 1
-
-
-async def test_a_spent_worker_serves_until_its_successor_is_ready(engine: Benches) -> None:
-    bench = await engine(limits=Limits(worker_images=1))
-    first = await bench.say("pid")
-    assert await bench.say("pid") == first
-
-
-async def test_a_worker_is_replaced_when_it_has_grown(engine: Benches) -> None:
-    bench = await engine(limits=Limits(worker_rss_bytes=150_000_000))
-    first = await bench.say("keep 200000000")
-    await bench.until(lambda: len(bench.events("engine.worker_ended")) == 1)
-    assert await bench.say("pid") != first
-    assert bench.metric("engine_restarts_total", reason="memory") == 1
-
-
-async def test_isolation_by_image_gives_each_image_a_process_of_its_own(engine: Benches) -> None:
-    bench = await engine(isolation=Isolation.IMAGE, workers=2)
-    pids = [await bench.say("pid") for _ in range(20)]
-    assert len(set(pids)) == 20
-
-
-async def test_isolation_by_tenant_never_shares_a_process_between_tenants(engine: Benches) -> None:
-    bench = await engine(isolation=Isolation.TENANT, workers=2)
-    used: dict[str, set[str]] = {}
-    for n in range(24):
-        tenant = "abc"[n % 3]
-        used.setdefault(tenant, set()).add(await bench.say("pid", tenant=tenant))
-    assert not used["a"] & used["b"]
-    assert not used["a"] & used["c"]
-    assert not used["b"] & used["c"]
-
-
-async def test_isolation_by_tenant_keeps_a_worker_for_its_tenant(engine: Benches) -> None:
-    bench = await engine(isolation=Isolation.TENANT)
-    assert len({await bench.say("pid") for _ in range(5)}) == 1
-
-
 async def test_a_worker_that_answers_what_nobody_asked_is_ended(engine: Benches) -> None:
     """Answers to requests yet to come would be given to someone else."""
     bench = await engine()
@@ -420,40 +360,3 @@ async def test_a_missing_layer_is_told_and_refused_if_the_operator_wants_it(engi
     strict = await engine(command=threaded, require_sandbox=True, start=False)
     with pytest.raises(Misconfigured, match=r"security.require_sandbox is set, and the sandbox lacks landlock"):
         await strict.pool.start()
-
-
-async def test_workers_end_with_their_parent() -> None:
-    script = (
-        "import asyncio, sys; sys.path.insert(0, sys.argv[1]);"
-        "from tests.engine.test_pool import _hold; asyncio.run(_hold(sys.argv[2]))"
-    )
-    for isolation in Isolation:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", script, str(ROOT), isolation, stdout=asyncio.subprocess.PIPE
-        )
-        assert process.stdout is not None
-        pids = [int(pid) for pid in (await process.stdout.readline()).split()]
-        assert pids
-        process.kill()
-        await process.wait()
-        async with asyncio.timeout(20):
-            while any(_alive(pid) for pid in pids):  # noqa: ASYNC110 - processes of nobody we could wait for
-                await asyncio.sleep(0.01)
-
-
-def _alive(pid: int) -> bool:
-    """Whether it runs; one that nobody has reaped yet does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-async def _hold(isolation: str) -> None:
-    """Start a pool, print the pids of every process it made, one of them busy for hours, and wait to be killed."""
-    async with benches() as make:
-        bench = await make(isolation=Isolation(isolation), workers=2)
-        running = asyncio.create_task(bench.say("sleep 36000", within_s=36000))
-        await bench.a_worker(Phase.BUSY)
-        print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)  # noqa: T201
-        await running
