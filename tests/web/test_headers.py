@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from tintype.core.asked import Delivery
 from tintype.core.binding import Binding
 from tintype.core.tenant import DeliverySettings
-from tintype.web.headers import cache_control, canonical_link, disposition, etags_of, http_date, http_time, span_of
+from tintype.web.headers import (
+    cache_control,
+    canonical_link,
+    disposition,
+    etags_of,
+    http_date,
+    http_time,
+    sendable,
+    span_of,
+)
 
 NOW = 1_700_000_000.0
 
@@ -126,3 +135,13 @@ def test_http_time() -> None:
 def test_canonical_link() -> None:
     assert canonical_link("http://o/a b.jpg") == '<http://o/a%20b.jpg>; rel="canonical"'
     assert canonical_link("local:///a.jpg") == ""
+
+
+def test_a_canonical_link_shows_no_credentials() -> None:
+    assert canonical_link("http://user:p@ss@h.example/a@b.jpg") == '<http://h.example/a@b.jpg>; rel="canonical"'
+
+
+@pytest.mark.parametrize("value", ["max-age=1\udcff", "max-age=1\x01", "max-age=1\r\nx: y", "h\u00e4"])
+def test_what_cannot_be_sent_on_is_not(value: str) -> None:
+    assert sendable(value) == ""
+    assert sendable("max-age=1, public") == "max-age=1, public"

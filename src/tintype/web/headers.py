@@ -94,8 +94,8 @@ def _quoted(name: str) -> str:
 
 
 def canonical_link(url: str) -> str:
-    """Return the Link header that names the source as canonical; only http sources can be linked to."""
-    safe = quote(url, safe=":/?#[]@!$&'()*+,;=%-._~")
+    """Return the Link header that names the source as canonical, without its credentials; only http sources can be."""
+    safe = quote(re.sub(r"(?<=://)[^/?#]*@", "", url, count=1), safe=":/?#[]@!$&'()*+,;=%-._~")
     return f'<{safe}>; rel="canonical"' if url.startswith(("http://", "https://")) else ""
 
 
