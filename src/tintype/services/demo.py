@@ -18,7 +18,7 @@ _QUALITY = 90
 
 
 async def make_photo(engine: Engine, photo: Path, deadline: float) -> None:
-    """Render the drawn landscape to a JPEG of 2400 x 1600 at `photo`.
+    """Render the drawn landscape to a JPEG of 1800 x 1200 at `photo`.
 
     Raises:
         TintypeError: the engine cannot.
