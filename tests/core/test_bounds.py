@@ -11,7 +11,7 @@ from tintype.core.errors import BadRequest, BrokenImage, ImageTooLarge
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.offer import Offer
-from tintype.core.pipeline import Bounds, Crop, Extend, Op, Pad, Pipeline, Resize, Rotate
+from tintype.core.pipeline import Bounds, Crop, Extend, Fit, Op, Pad, Pipeline, Resize, Rotate
 from tintype.core.policy import Policy
 from tintype.core.resolve import resolve
 
@@ -26,6 +26,18 @@ def test_a_source_over_the_bound_is_refused_with_both_numbers() -> None:
     with pytest.raises(ImageTooLarge, match=r"10000x6000, 60\.0 megapixels; at most 50 are allowed"):
         check_source(BIG, 1, Policy())
     check_source(BIG, 1, Policy(source_pixels=60_000_000))
+
+
+def test_a_source_of_few_pixels_and_many_rows_is_refused() -> None:
+    with pytest.raises(ImageTooLarge, match="2x8388610; at most 250000 pixels a side"):
+        check_source(replace(BIG, width=2, height=8_388_610), 1, Policy())
+    check_source(replace(BIG, width=250_000, height=2), 1, Policy())
+
+
+def test_a_result_of_few_pixels_and_many_rows_is_refused() -> None:
+    tall = Resize(width=1, height=250_001, fit=Fit.EXACT, enlarge=True)
+    with pytest.raises(BadRequest, match="250001 pixels a side"):
+        resolve(Pipeline.of(SOURCE, tall), replace(BIG, width=10, height=10, format=Format.PNG), Offer(), DEFAULT)
 
 
 def test_the_frames_of_an_animation_count_together() -> None:
@@ -88,7 +100,7 @@ def test_a_result_over_the_bound_is_refused_wherever_it_grows(ops: tuple[Op, ...
 
 
 def test_no_bound_on_results() -> None:
-    assert resolved(SMALL, Pad(top=999_990), policy=Policy(result_pixels=0)) == (1000, 1_000_000)
+    assert resolved(SMALL, Pad(top=999_990), policy=Policy(result_pixels=0, side_px=0)) == (1000, 1_000_000)
 
 
 def test_an_allowed_source_may_be_larger_than_a_result() -> None:

@@ -42,6 +42,9 @@ POLICY: dict[str, dict[str, Any]] = {
     "watermark": _doc("The tenant has a watermark.", derived=True),
     "watermark_opacity": _doc("Opacity that a URL's own is multiplied with.", most=1),
     "source_pixels": _doc("Most pixels of a source; of all frames together unless `frame_pixels` is set.", least=1),
+    "side_px": _doc(
+        "Longest side of a source, and of what is made of it, as rows take time however short; 0 = no bound."
+    ),
     "frames": _doc("Most frames of an animation; 1 makes animations still.", least=1, most=1_000_000),
     "frame_pixels": _doc("Most pixels of one frame of an animation; 0 = `source_pixels` bounds all frames together."),
     "result_side_px": _doc("Longest side of a result in pixels; 0 = the format's own limit."),

@@ -40,6 +40,10 @@ def check_source(info: ImageInfo, frames: int, policy: Policy) -> None:
         raise BrokenImage(f"the source says it is {info.width}x{info.height} with {info.frames} frames")
     if info.vector:
         return
+    if 0 < policy.side_px < max(info.width, info.height):
+        raise ImageTooLarge(
+            f"the source has {info.width}x{info.height}; at most {policy.side_px} pixels a side are allowed"
+        )
     if frames > 1 and policy.frame_pixels:
         _refuse_over(policy.frame_pixels, info.pixels, f"a frame of the animation has {info.width}x{info.height}")
     else:
@@ -71,3 +75,6 @@ def check_result(plan: Plan, policy: Policy, *, vector: bool = False) -> None:
             + (f" in {frames} frames" if frames > 1 else "")
             + f", {pixels / 1e6:.1f} megapixels; at most {policy.result_pixels / 1e6:g} are allowed: ask for less"
         )
+    longest = max(max(size) for size in made)
+    if 0 < policy.side_px < longest:
+        raise BadRequest(f"this would make an image of {longest} pixels a side; at most {policy.side_px} are allowed")

@@ -48,6 +48,7 @@ class Policy(Value, frozen=True):
     watermark_opacity: float = 1.0
     # Bounds
     source_pixels: int = 50_000_000  # of one frame
+    side_px: int = 250_000  # of a source, and of what is made of it: rows take time, however few pixels they have
     frames: int = 1  # more than one lets animations be animations
     frame_pixels: int = 0  # of one frame of an animation; 0: source_pixels bounds the sum of all frames
     result_side_px: int = 0  # 0 = only the format's own limit
