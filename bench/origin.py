@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from aiohttp import web
 from bench.node import ask, end, free_port
 
 _NGINX = """
-daemon off; worker_processes 1; pid {work}/nginx.pid; error_log {work}/nginx.log;
+{user} daemon off; worker_processes 1; pid {work}/nginx.pid; error_log {work}/nginx.log;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile on; keepalive_requests 1000000;
@@ -36,7 +37,8 @@ def serving(root: Path, work: Path, *, fresh_s: int = 3600) -> Iterator[str]:
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
     if nginx:
         config = work / "nginx.conf"
-        config.write_text(_NGINX.format(work=work, port=port, root=root.resolve(), fresh_s=fresh_s))
+        user = "user root;" if os.geteuid() == 0 else ""  # else nginx would leave root, and not read our folder
+        config.write_text(_NGINX.format(user=user, work=work, port=port, root=root.resolve(), fresh_s=fresh_s))
         command = [nginx, "-c", str(config), "-p", str(work)]
     else:
         command = [sys.executable, "-c", "from bench.origin import serve_files; serve_files()"]
