@@ -1,0 +1,116 @@
+"""Whether a worker's memory stays flat: one real worker, never replaced, many images of every format.
+
+Memory is looked at after a fifth of the images, when every codec has been through all of its paths, and at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import psutil
+
+from bench.mutants import own_pictures
+from bench.report import report
+from tintype.config import Config
+from tintype.core.errors import ImageError
+from tintype.core.formats import Format
+from tintype.core.limits import Limits
+from tintype.core.offer import Offer
+from tintype.core.pipeline import Output, Pipeline, Resize, SourceRef
+from tintype.core.policy import Policy
+from tintype.core.resolve import resolve
+from tintype.core.sniff import sniff
+from tintype.engine.pool import Pool
+from tintype.engine.settings import EngineSettings
+from tintype.kit.held import HeldLease
+from tintype.wiring import engine
+
+TO = (Format.JPEG, Format.PNG, Format.WEBP, Format.GIF, Format.TIFF, Format.BMP, Format.JPEG, Format.WEBP)
+_IMAGE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Flatness:
+    """Resident bytes of the worker after so many images."""
+
+    samples: tuple[tuple[int, int], ...]
+    pid_changed: bool
+
+    def growth(self, early: int) -> float:
+        """Return the growth from `early` images to the end, as a fraction."""
+        before = next(rss for count, rss in self.samples if count >= early)
+        return self.samples[-1][1] / before - 1
+
+
+async def measure(images: int, every: int, *, broken: bool = True) -> Flatness:
+    """Have one worker make `images` images; every fifth source is broken when `broken`."""
+    limits = replace(Limits(), worker_images=10**9, worker_rss_bytes=10**12)
+    config = Config(limits=limits, engine=replace(EngineSettings(), workers=1))
+    samples = []
+    async with engine(config) as pool:
+        (worker,) = _workers()
+        for count, (body, asked, width) in enumerate(itertools.islice(_jobs(broken=broken), images), 1):
+            await _render(pool, body, asked, width)
+            if count % every == 0:
+                samples.append((count, worker.memory_info().rss if worker.is_running() else 0))
+        changed = [p.pid for p in _workers()] != [worker.pid]
+    return Flatness(tuple(samples), changed)
+
+
+def _jobs(*, broken: bool) -> Iterator[tuple[bytes, Format, int]]:
+    sources = itertools.cycle(_sources(broken=broken))
+    for number, (body, asked) in enumerate(zip(sources, itertools.cycle(TO), strict=False)):
+        yield body, asked, 40 + number % 60
+
+
+def _sources(*, broken: bool) -> Sequence[bytes]:
+    bodies = [body for name, body in own_pictures() if ".avif" not in name]
+    return bodies + ([body[: len(body) * 2 // 3] for body in bodies[::5]] if broken else [])
+
+
+async def _render(pool: Pool, body: bytes, asked: Format, width: int) -> None:
+    found = sniff(body)
+    assert found is not None
+    loop = asyncio.get_running_loop()
+    with HeldLease("", "flat:", body) as lease:
+        source, digest = (lease.fd(), len(body), found), lease.binding.digest
+        try:
+            info = await pool.probe(*source, tenant="", digest=digest, source_pixels=0, deadline=loop.time() + _IMAGE_S)
+            pipeline = Pipeline.of(SourceRef(url="flat:"), Resize(width=width), output=Output(format=asked))
+            plan = resolve(pipeline, info, Offer(), Policy())
+            await pool.run([source], [plan], tenant="", digest=digest, deadline=loop.time() + _IMAGE_S)
+        except ImageError:
+            return
+
+
+def _workers() -> list[psutil.Process]:
+    children = psutil.Process(os.getpid()).children(recursive=True)
+    return [p for p in children if "tintype.worker" in p.cmdline()]
+
+
+def main() -> None:
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--images", type=int, default=5000)
+    given.add_argument("--quick", action="store_true", help="1,000 images")
+    args = given.parse_args()
+    images = 1000 if args.quick else args.images
+    found = asyncio.run(measure(images, max(1, images // 10)))
+    growth = found.growth(images // 5)
+    report(
+        "flat",
+        [{"images": count, "RSS MB": rss / 1e6} for count, rss in found.samples],
+        growth=growth,
+        replaced=found.pid_changed,
+    )
+    print(f"growth from {images // 5} to {images} images: {100 * growth:.1f} %")
+    if growth > 0.05 or found.pid_changed:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
