@@ -1,4 +1,4 @@
-"""Signed URLs without any library. `tintype.urls` does this and more; this is what it comes down to."""
+"""Signed URLs without any library. `tintype.urls` does this and more; this is what it comes down to."""  # noqa: INP001 - a script
 
 import base64
 import hmac
@@ -18,4 +18,4 @@ def image(source: str, options: str, extension: str = "") -> str:
 
 
 if __name__ == "__main__":
-    print(image(*sys.argv[1:]))
+    sys.stdout.write(image(*sys.argv[1:]) + "\n")
