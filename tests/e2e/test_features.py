@@ -315,9 +315,9 @@ def test_a_tenant_without_a_watermark_draws_none(site: Node, origin: Origin) -> 
 @pytest.mark.parametrize(
     ("tenant", "status", "control"),
     [
-        ("fallback", 200, "max-age=31536000, public"),
+        ("fallback", 200, "max-age=60, public"),
         ("fallback_file", 404, "max-age=30, public"),
-        ("fallback_url", 418, "max-age=31536000, public"),
+        ("fallback_url", 418, "max-age=60, public"),
     ],
 )
 def test_fallback(site: Node, origin: Origin, tenant: str, status: int, control: str) -> None:

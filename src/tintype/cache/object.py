@@ -18,12 +18,12 @@ from tintype.core.entry import Entry, EntryFacts, Scope, Selector
 from tintype.core.errors import Overloaded
 from tintype.core.values import fingerprint
 from tintype.kit.fileindex import as_bytes
-from tintype.kit.files import checksum
+from tintype.kit.files import CHECKSUM_BYTES, checksum
 from tintype.ports import Clock, Telemetry
 
 _T = TypeVar("_T")
 _MAGIC = b"tintype1"  # then 4 bytes length of the facts, 16 bytes checksum, facts, body
-_HEAD = len(_MAGIC) + 4 + 16
+_HEAD = len(_MAGIC) + 4 + CHECKSUM_BYTES
 _INLINE_BYTES = 256_000  # checksums of more are computed in a thread (about 0.3 ms)
 _ENCODE, _DECODE = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(EntryFacts).decode
 
@@ -148,7 +148,7 @@ def packed(key: str, entry: Entry) -> bytes:
 def unpacked(key: str, data: bytes) -> Entry | None:
     """Return the entry in an object, or None if it is not whole or not of this key."""
     length = int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 4], "big")
-    digest, facts, body = data[_HEAD - 16 : _HEAD], data[_HEAD : _HEAD + length], data[_HEAD + length :]
+    digest, facts, body = data[_HEAD - CHECKSUM_BYTES : _HEAD], data[_HEAD : _HEAD + length], data[_HEAD + length :]
     if not data.startswith(_MAGIC) or checksum(as_bytes(key), facts, body) != digest:
         return None
     try:

@@ -18,6 +18,7 @@ BLOCK = 4096  # what a file's last piece costs on the usual file systems
 _FANOUT = 64  # 8,000 files a folder at half a million entries; each folder costs one block
 _CHUNK = 1 << 20
 _LOST = "lost-"
+CHECKSUM_BYTES = 16  # of a SHA-256
 
 
 def on_disk(size: int) -> int:
@@ -26,10 +27,10 @@ def on_disk(size: int) -> int:
 
 
 def checksum(key: bytes, meta: bytes, body: bytes) -> bytes:
-    """Return the 16 bytes that tie a body to its key and meta: a file under another's name does not pass."""
+    """Return the `CHECKSUM_BYTES` that tie a body to its key and meta: a file under another's name does not pass."""
     digest = _started(key, meta)
     digest.update(body)
-    return digest.digest()
+    return digest.digest()[:CHECKSUM_BYTES]
 
 
 def checksum_fd(key: bytes, meta: bytes, fd: int) -> bytes:
@@ -38,7 +39,7 @@ def checksum_fd(key: bytes, meta: bytes, fd: int) -> bytes:
     while chunk := os.pread(fd, _CHUNK, offset):
         digest.update(chunk)
         offset += len(chunk)
-    return digest.digest()
+    return digest.digest()[:CHECKSUM_BYTES]
 
 
 def _started(key: bytes, meta: bytes) -> hashlib._Hash:
