@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import gzip
 import struct
+import time
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import pyvips
 
 from bench.photos import CORPUS
+from tintype.core.errors import TintypeError, UnsupportedImage
+from tintype.core.formats import Format
+from tintype.core.offer import Offer
+from tintype.core.pipeline import Output, Pipeline, Resize, SourceRef
+from tintype.core.policy import Policy
+from tintype.core.resolve import resolve
+from tintype.core.sniff import HEAD_BYTES, sniff
+from tintype.worker.probe import probe
 
 HUGE = 60_000
 
@@ -30,6 +40,7 @@ def bombs(corpus: Path = CORPUS) -> list[tuple[str, bytes]]:
         ("header.jpg", jpeg(65_500, 65_500)),
         ("header.jxl", jxl(HUGE, HUGE)),
         ("header.bmp", bmp(HUGE, HUGE)),
+        ("rows-of-two.png", png(2, 8_388_610)),
         ("frames.png", apng(HUGE // 8, HUGE // 8, 50_000)),
         ("uses.svg", svg_uses(12)),
         ("entities.svg", svg_entities(12)),
@@ -65,9 +76,32 @@ FROM_HEADER = frozenset(
             "header.jpg",
             "header.jxl",
         ),
-        *("header.bmp", "17000x17000.avif"),
+        *("header.bmp", "17000x17000.avif", "rows-of-two.png", "frames.png"),
     }
 )
+
+
+class Refusal(NamedTuple):
+    """What a header came to: an error code, or "" if it was let through, and the CPU time that took."""
+
+    code: str
+    cpu_ms: float
+
+
+def refusal(body: bytes) -> Refusal:
+    """Sniff, probe and plan an image as a node does, without decoding it."""
+    asked = Pipeline.of(SourceRef(url="bomb:"), Resize(width=100), output=Output(format=Format.PNG))
+    policy = Policy()
+    began = time.process_time()
+    code = ""
+    try:
+        found = sniff(body[:HEAD_BYTES])
+        if found is None:
+            raise UnsupportedImage
+        resolve(asked, probe(found, body, policy.source_pixels), Offer(), policy)
+    except TintypeError as error:
+        code = error.code
+    return Refusal(code, (time.process_time() - began) * 1000)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
