@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -43,6 +44,18 @@ def listener() -> Iterator[int]:
     """A port of the loopback that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+@pytest.fixture
+def victim() -> Iterator[subprocess.Popen[bytes]]:
+    """A process of the same user."""
+    with subprocess.Popen(["sleep", "120"]) as process:
+        yield process
+        process.kill()
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    return process.wait(60)
 
 
 def of_process(pid: int, name: str) -> str:
@@ -114,6 +127,43 @@ async def test_no_process_can_be_made_or_signalled(confined: Bench) -> None:
     assert await refused(confined, "fork") == "PermissionError"
     assert control("signal_process", str(os.getpid())).returncode == 0
     assert await refused(confined, "signal_process", str(os.getpid())) == "PermissionError"
+
+
+async def test_no_process_can_be_signalled_as_owner_of_a_descriptor(
+    confined: Bench, victim: subprocess.Popen[bytes]
+) -> None:
+    """Where Landlock scopes signals this would come to nothing anyway; the filter ends who tries, on any kernel."""
+    await killed(confined, "signal_as_owner", str(victim.pid))
+    assert victim.poll() is None
+    assert control("signal_as_owner", str(victim.pid)).returncode == 0
+    assert ended(victim) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("command", [fcntl.F_SETOWN, fcntl.F_SETSIG, 15])  # F_SETOWN_EX
+async def test_each_part_of_signalling_as_owner_ends_the_worker(confined: Bench, command: int) -> None:
+    await killed(confined, "control_descriptor", f"{command} 0")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        f"{fcntl.F_SETFL} {os.O_ASYNC}",
+        f"{fcntl.F_SETFL} {os.O_ASYNC | os.O_NONBLOCK}",
+        f"{1 << 32 | fcntl.F_SETOWN} 0",  # of which the kernel takes the lower half
+        f"{fcntl.F_SETLEASE} {fcntl.F_UNLCK}",
+        f"{fcntl.F_NOTIFY} 0",
+        f"{fcntl.F_GETOWN} 0",
+    ],
+)
+async def test_fcntl_does_no_more_than_is_needed(confined: Bench, asked: str) -> None:
+    assert await refused(confined, "control_descriptor", asked) in ("OSError", "PermissionError")
+
+
+async def test_what_descriptors_need_is_allowed(confined: Bench) -> None:
+    for command in (fcntl.F_GETFD, fcntl.F_GETFL, fcntl.F_DUPFD_CLOEXEC, fcntl.F_GET_SEALS):
+        assert (await confined.say(f"try control_descriptor {command} 0")).startswith("done")
+    assert await confined.say(f"try control_descriptor {fcntl.F_SETFL} {os.O_NONBLOCK}") == "done 0"
+    assert await confined.say(f"try control_descriptor {fcntl.F_ADD_SEALS} {fcntl.F_SEAL_WRITE}") == "done 0"
 
 
 @pytest.mark.parametrize("attempt", ["execute", "ptrace", "read_memory", "bpf", "unshare", "io_uring"])

@@ -24,7 +24,7 @@ _ALLOWED = _words(
     # memory
     "brk mmap mmap2 mprotect mremap munmap madvise mincore mlock munlock membarrier msync mseal "
     # descriptors that are open, and files that Landlock lets us open
-    "access faccessat faccessat2 close close_range dup dup2 dup3 fadvise64 fcntl fcntl64 fstat fstat64 fstatat64 fstatfs "
+    "access faccessat faccessat2 close close_range dup dup2 dup3 fadvise64 fstat fstat64 fstatat64 fstatfs "
     "ftruncate getcwd getdents getdents64 lseek _llseek lstat lstat64 memfd_create newfstatat open openat pipe2 pread64 preadv "
     "pwrite64 pwritev read readlink readlinkat readv stat stat64 statfs statx write writev "
     # waiting and the one socket
@@ -71,6 +71,11 @@ _IOCTLS = (
     0x5451,
     0x541B,
 )  # TCGETS, FIONBIO, FIONCLEX, FIOCLEX, FIONREAD: asked about any descriptor
+# F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS; and F_SETFL, but for O_ASYNC.
+_FCNTLS = (0, 1, 2, 3, 1030, 1033, 1034)
+_SETFL, _ASYNC = 4, 0o20000
+# F_SETOWN, F_SETSIG, F_SETOWN_EX: with them a pipe of our own sends any signal to any process of the same user.
+_FCNTLS_KILLED = (8, 10, 15)
 # PR_GET_DUMPABLE; PR_SET_NAME, PR_GET_NAME, PR_SET_VMA: names of threads and of the allocator's memory.
 _PRCTLS = (3, 15, 16, 0x53564D41)
 
@@ -91,6 +96,8 @@ def load(*, zygote: bool) -> tuple[str, ...]:
     refused = set(_REFUSED) - (set(_ZYGOTE) if zygote else set())
     _add(library, rules, library.ERRNO(errno.EPERM), sorted(refused))
     _add_ioctls(library, rules)
+    for name in ("fcntl", "fcntl64"):
+        _add_fcntls(library, rules, name)
     if not zygote:
         _add_own(library, rules)
     try:
@@ -128,6 +135,20 @@ def _add(library: Any, rules: Any, action: int, names: Iterable[str]) -> None:
 def _add_ioctls(library: Any, rules: Any) -> None:
     for request in _IOCTLS:
         rules.add_rule(library.ALLOW, "ioctl", library.Arg(1, library.EQ, request))
+
+
+def _add_fcntls(library: Any, rules: Any, name: str) -> None:
+    """Allow what is about the descriptor itself. Signals by way of its owner would pass where Landlock has no scopes."""
+    if library.resolve_syscall(library.Arch.NATIVE, name) < 0:
+        return
+    for command in _FCNTLS:
+        rules.add_rule(library.ALLOW, name, library.Arg(1, library.EQ, command))
+    for command in _FCNTLS_KILLED:
+        rules.add_rule(library.KILL_PROCESS, name, library.Arg(1, library.EQ, command))
+    setting = library.Arg(1, library.EQ, _SETFL)
+    rules.add_rule(library.ALLOW, name, setting, library.Arg(2, library.MASKED_EQ, _ASYNC, 0))
+    refuse = library.ERRNO(errno.EPERM)
+    rules.add_rule(refuse, name, setting, library.Arg(2, library.MASKED_EQ, _ASYNC, _ASYNC))
 
 
 def _add_own(library: Any, rules: Any) -> None:
