@@ -217,6 +217,44 @@ async def test_azure_blobs_at_an_endpoint(make: Make, origin: Origin) -> None:
     assert type(await refusal(desk, "abs://photos/no.jpg")) is SourceMissing
 
 
+NO_BUCKETS = ["..", ".", ".photos", "%2e%2e", "a..b", "photos\\..\\secret", "photos\\", "secret#", "photos?", "evil.test?",
+              "127.0.0.1:80", "127.0.0.1:80?", "u@photos", "a b", "a\nb", "photos\n", "ph\u00f6tos",
+              "x" * 256]  # fmt: skip
+
+
+@pytest.mark.parametrize("bucket", NO_BUCKETS)
+@pytest.mark.parametrize(
+    ("scheme", "style"), [("s3", {}), ("s3", {"path_style": False}), ("gs", {}), ("abs", {"access_key": "account"})]
+)
+async def test_a_name_that_no_bucket_has_asks_nobody(
+    make: Make, origin: Origin, scheme: str, style: dict[str, Any], bucket: str
+) -> None:
+    keys = {"access_key": ACCESS, "secret_key": "" if scheme == "gs" else base64.b64encode(SECRET.encode()).decode()}
+    desk = make(stores=((scheme, StoreSettings(kind=scheme, endpoint=origin.url, **(keys | style))),))
+    bucket = bucket.replace(":80", f":{origin.port}")
+    assert type(await refusal(desk, f"{scheme}://{bucket}/a.jpg")) is SourceDenied
+    assert type(await refusal(desk, f"{scheme}://{bucket}/photos/a.jpg")) is SourceDenied
+    assert origin.connections == 0
+
+
+async def test_a_denied_bucket_is_denied_in_any_case(make: Make, origin: Origin) -> None:
+    settings = StoreSettings(endpoint=origin.url, path_style=False, denied_buckets=("secret",))
+    desk = make(stores=(("s3", settings),))
+    assert type(await refusal(desk, "s3://SECRET/a.jpg")) is SourceDenied
+
+
+@pytest.mark.parametrize("key", ["../secret/a.jpg", "a/../b.jpg", "a/..", "./a.jpg", "a/./b.jpg", "..?v"])
+async def test_keys_lead_nowhere_else(make: Make, origin: Origin, key: str) -> None:
+    desk = make(stores=(("s3", StoreSettings(endpoint=origin.url, access_key=ACCESS, secret_key=SECRET)),))
+    assert type(await refusal(desk, f"s3://photos/{key}")) is SourceMissing
+    assert origin.connections == 0
+
+
+async def test_a_client_that_gives_up_is_a_failure_of_the_store(make: Make, origin: Origin) -> None:
+    settings = StoreSettings(endpoint=origin.url + "/a b", access_key=ACCESS, secret_key=SECRET)
+    assert type(await refusal(make(stores=(("s3", settings),)), "s3://photos/a.jpg")) is SourceFailed
+
+
 def test_buckets_in_the_host_name() -> None:
     hosted = StoreSettings(endpoint="https://s3.example.com:8443", path_style=False)
     store = ObjectFetcher(hosted, query_separator="?", source_bytes=1, timeout_s=1.0, clock=Clock())._store("photos")

@@ -40,6 +40,10 @@ _CHUNK = 256 * 1024
 # One more try for what fails before a body begins; the fetch's own deadline bounds both.
 _RETRIES = 1
 _STATUS = re.compile(r"status code: (\d{3})")
+# What a bucket may be called: clients put names into URLs as they stand, where anything else means something.
+_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._$-]{0,254}")
+# What the client raises when its own code gives up: neither is a class that can be imported.
+_PANICS = frozenset({"RustPanic", "PanicException"})
 
 if TYPE_CHECKING:  # obstore has these names in its type information only
     from obstore import GetOptions, GetResult
@@ -90,11 +94,18 @@ class ObjectFetcher:
             return _unchanged(known, versioned=bool(version))
         except (BaseError, OSError, ValueError) as error:
             raise translated(error) from None
+        except BaseException as error:
+            if type(error).__name__ not in _PANICS:
+                raise
+            raise SourceFailed("The object store's client cannot ask for this object; check the endpoint") from None
         return _fetched(got, versioned=bool(version))
 
     def _check(self, bucket: str) -> None:
+        if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+            raise SourceDenied("The source URL's bucket has a name that no bucket has; it looks like s3://bucket/key")
         allowed, denied = self._settings.allowed_buckets, self._settings.denied_buckets
-        if bucket in denied or (allowed and bucket not in allowed):
+        # Host names have no case, so a bucket in one is denied however it is spelled.
+        if bucket.lower() in map(str.lower, denied) or (allowed and bucket not in allowed):
             raise SourceDenied(f"The bucket {bucket!r} may not be read; see allowed_buckets and denied_buckets")
 
     def _store(self, bucket: str) -> ObjectStore:
@@ -119,7 +130,7 @@ def parts(url: str, separator: str) -> tuple[str, str, str]:
     """Split scheme://bucket/key?version. Keys are taken as they stand, as they may hold any character.
 
     Raises:
-        SourceMissing: there is no bucket or no key.
+        SourceMissing: there is no bucket or no key, or the key has a segment that URLs take for a step up or nowhere.
     """
     bucket, _, key = url.partition("://")[2].partition("/")
     version = ""
@@ -128,6 +139,8 @@ def parts(url: str, separator: str) -> tuple[str, str, str]:
     key = key.lstrip("/")
     if not bucket or not key:
         raise SourceMissing("The source URL names no object; it looks like s3://bucket/key")
+    if not {".", ".."}.isdisjoint(key.split("/")):
+        raise SourceMissing("The source URL's key has a . or .. between slashes, which no client asks for")
     return bucket, key, version
 
 
