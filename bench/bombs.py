@@ -76,7 +76,7 @@ FROM_HEADER = frozenset(
             "header.jpg",
             "header.jxl",
         ),
-        *("header.bmp", "17000x17000.avif", "rows-of-two.png", "frames.png"),
+        *("header.bmp", "17000x17000.avif", "rows-of-two.png", "frames.png", "uses.svg"),
     }
 )
 

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from tintype.core.errors import BrokenImage, ImageTooLarge, UnsupportedImage
 from tintype.worker import css
+from tintype.worker.svguses import MAX_ADDED, Uses
 
 MAX_BYTES = 20_000_000  # of a document, inflated
 _MAX_DEPTH = 512
@@ -71,6 +72,7 @@ class _Rewriter:
         self._style: list[str] = []
         self._elements = 0
         self._entities = 0
+        self._uses = Uses()
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
@@ -87,6 +89,8 @@ class _Rewriter:
             raise BrokenImage(f"SVG: {error}") from error
         except (LookupError, ValueError) as error:
             raise BrokenImage("SVG: the document's encoding is not known") from error
+        if self._uses.added() > MAX_ADDED:
+            raise ImageTooLarge(f"SVG: its use elements draw more than {MAX_ADDED} elements again")
         return "".join(self._out).encode("utf-8", "replace")
 
     def _entity(
@@ -123,12 +127,14 @@ class _Rewriter:
             return
         kept = {key: clean for key, value in attributes.items() if (clean := _attribute(local, key, value)) is not None}
         self._open.append(local)
+        self._uses.start(local, kept.get("id"), _href(kept))
         self._write(f"<{name}" + "".join(f" {key}={quoteattr(value)}" for key, value in kept.items()) + ">")
 
     def _end(self, name: str) -> None:
         if self._dropped:
             self._dropped -= 1
             return
+        self._uses.end()
         if self._open.pop() == "style":
             self._write(escape(css.clean("".join(self._style))))
             self._style.clear()
@@ -151,6 +157,10 @@ class _Rewriter:
 
 def _local(name: str) -> str:
     return name.rpartition(":")[2].lower()
+
+
+def _href(attributes: Mapping[str, str]) -> str | None:
+    return next((value for key, value in attributes.items() if _local(key) == "href"), None)
 
 
 def _is_dropped(local: str, attributes: Mapping[str, str]) -> bool:
