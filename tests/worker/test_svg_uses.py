@@ -10,7 +10,6 @@ from tintype.core.errors import ImageTooLarge
 from tintype.worker.svg import sanitise
 from tintype.worker.svguses import Uses
 
-
 Element = tuple[str, str | None, str | None] | None
 
 
