@@ -440,3 +440,34 @@ async def test_one_host_has_so_many_fetches_at_once(make: Make, origin: Origin) 
         origin.on[f"/{number}"] = slow
     await asyncio.gather(*(desk.bind(f"{origin.url}/{number}") for number in range(12)))
     assert peak == 3
+
+
+def said(*lines: bytes) -> object:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(JPEG)
+    return raw(head + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + JPEG)
+
+
+async def test_headers_beyond_ascii_do_not_spoil_the_body(desk: Desk, origin: Origin) -> None:
+    names = (b"ETag", b"Last-Modified", b"Expires", b"Content-Type", b"Vary", b"Age", b"Date")
+    mark = b': "\xff\xc3\xa4"'
+    origin.on["/x"] = said(*(name + mark for name in names), b'Cache-Control: max-age=60, x="\xe4"')  # type: ignore[assignment]
+    binding, body = await desk.read(origin.url + "/x")
+    assert body == JPEG
+    assert (binding.etag, binding.last_modified, binding.content_type, binding.expires) == ("", "", "", "0")
+    assert binding.cache_control == 'max-age=60, x="?"'
+    assert (await desk.bind(origin.url + "/x")).digest == binding.digest
+    assert origin.count("/x") == 1
+
+
+async def test_of_long_headers_nothing_is_kept(desk: Desk, origin: Origin) -> None:
+    long = b"a" * 1025
+    names = (b"ETag", b"Last-Modified", b"Expires", b"Content-Type")
+    origin.on["/x"] = said(*(name + b": " + long for name in names), b"Cache-Control: max-age=60")  # type: ignore[assignment]
+    binding = await desk.bind(origin.url + "/x")
+    assert (binding.etag, binding.last_modified, binding.content_type, binding.expires) == ("", "", "", "0")
+
+
+@pytest.mark.parametrize("line", [b"Vary: " + b"a" * 1025, b"Cache-Control: max-age=60, a=" + b"a" * 1025])
+async def test_what_is_too_long_to_be_obeyed_is_not_shared(desk: Desk, origin: Origin, line: bytes) -> None:
+    origin.on["/x"] = said(b"Expires: Fri, 01 Jan 2100 00:00:00 GMT", line)  # type: ignore[assignment]
+    assert (await desk.bind(origin.url + "/x")).private

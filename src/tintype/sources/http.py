@@ -62,6 +62,8 @@ _NOT_FORWARDED = frozenset(
 )
 # A Last-Modified less than this before it was received may name two different bodies (RFC 9110, 8.8.2.2). Seconds.
 _SETTLED_S = 1.0
+# Longest header value that is kept: what comes in outlives the answer, in the table of bindings.
+_KEPT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _target(response: ClientResponse) -> URL | None:
 
 def _lifetime(response: ClientResponse) -> str:
     """Return a redirect's Cache-Control: the source is fresh no longer than each redirect on the way to it."""
-    told = _joined(response.headers, "Cache-Control")
+    told = _joined(response.headers, "Cache-Control", "no-store")
     if response.status in _TEMPORARY and not names_lifetime(told, ""):
         return "no-cache"
     return told
@@ -197,13 +199,13 @@ def _fetched(headers: Headers, passed: list[str], now: float) -> Fetched:
     # After a redirect the validators are another URL's, which may be a different one next time.
     direct = not passed
     return Fetched(
-        etag=headers.get("ETag", "") if direct else "",
-        last_modified=headers.get("Last-Modified", "") if direct else "",
-        cache_control=", ".join(filter(None, (*passed, _joined(headers, "Cache-Control")))),
-        expires=headers.get("Expires", ""),
+        etag=_kept(headers, "ETag") if direct else "",
+        last_modified=_kept(headers, "Last-Modified") if direct else "",
+        cache_control=", ".join(filter(None, (*passed, _joined(headers, "Cache-Control", "no-store")))),
+        expires=_kept(headers, "Expires", "0"),
         age_s=_age_s(headers, now),
-        vary=_joined(headers, "Vary"),
-        content_type=headers.get("Content-Type", ""),
+        vary=_joined(headers, "Vary", "*"),
+        content_type=_kept(headers, "Content-Type"),
         set_cookie="Set-Cookie" in headers,
     )
 
@@ -224,8 +226,21 @@ def _renewed(fetched: Fetched, known: Binding) -> Fetched:
     )
 
 
-def _joined(headers: Headers, name: str) -> str:
-    return ", ".join(filter(None, headers.getall(name, [])))
+def _kept(headers: Headers, name: str, instead: str = "") -> str:
+    """Return a value of printable ASCII. Any other one, and one that is too long, counts as `instead`.
+
+    Bytes beyond ASCII come from the client as lone surrogates, which nothing can write down.
+    """
+    value = headers.get(name, "")
+    return value if value.isascii() and value.isprintable() and len(value) <= _KEPT else instead
+
+
+def _joined(headers: Headers, name: str, instead: str) -> str:
+    """Return all values of a list as one of printable ASCII, with ? for what is none; `instead` of one that is too long."""
+    value = ", ".join(filter(None, headers.getall(name, [])))
+    if len(value) > _KEPT:
+        return instead
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in value.replace("\t", " "))
 
 
 def _age_s(headers: Headers, now: float) -> float:
