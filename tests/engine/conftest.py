@@ -65,12 +65,20 @@ class Bench:
     held: list[int] = field(default_factory=list)
 
     async def say(
-        self, text: str, *, plans: int = 1, tenant: str = "t", digest: str = "", within_s: float = 20.0, width: int = 1
+        self,
+        text: str,
+        *,
+        plans: int = 1,
+        inputs: int = 1,
+        tenant: str = "t",
+        digest: str = "",
+        within_s: float = 20.0,
+        width: int = 1,
     ) -> str:
         fd = sealed(text.encode())
         try:
             finished = await self.pool.run(
-                [(fd, len(text.encode()), Format.PNG)],
+                [(fd, len(text.encode()), Format.PNG)] * inputs,
                 [plan(width)] * plans,
                 tenant=tenant,
                 digest=digest or text,

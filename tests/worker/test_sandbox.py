@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from tests.conftest import ROOT
 from tests.engine.conftest import Bench, benches
 from tintype.core.errors import BrokenImage
 from tintype.core.limits import Limits
+from tintype.core.messages import MAX_INPUTS, MAX_PLANS
 from tintype.engine.settings import Isolation
 
 pytestmark = [
@@ -221,8 +223,25 @@ async def test_output_is_bounded(confined: Bench) -> None:
 
 
 async def test_descriptors_are_bounded(confined: Bench) -> None:
+    """To little more than the largest job takes, as each can hold a file in memory."""
     assert control("many_files", "").returncode == 0
     assert await refused(confined, "many_files") == "OSError"
+    limits = of_process(await confined.a_worker(), "limits")
+    (most,) = re.findall(r"^Max open files +(\d+) +\1 ", limits, re.MULTILINE)
+    assert MAX_INPUTS + MAX_PLANS < int(most) < 128
+
+
+async def test_the_largest_job_has_descriptors_enough(confined: Bench) -> None:
+    assert await confined.say("echo " + "x" * 5000, plans=MAX_PLANS, inputs=MAX_INPUTS) == " ".join(
+        ["x" * 5000] * MAX_INPUTS
+    )
+
+
+async def test_a_worker_goes_first_when_memory_runs_out(confined: Bench) -> None:
+    """What it writes into files in memory counts against none of its limits."""
+    assert of_process(os.getpid(), "oom_score_adj") != "1000\n"
+    worker = await confined.a_worker()
+    assert of_process(worker, "oom_score_adj") == "1000\n"
 
 
 async def test_limits_cannot_be_raised(confined: Bench) -> None:

@@ -39,13 +39,14 @@ def confine(role: Role, setup: Setup, keep: Sequence[int]) -> Confined:
 
     To be called while the process has one thread: the kernel binds Landlock to the calling thread and those it starts later.
     """
-    zygote = role is Role.ZYGOTE
-    if role is not Role.CHILD:
+    zygote, child = role is Role.ZYGOTE, role is Role.CHILD
+    if not child:
         seccomp.prepare()
         descriptors.silence()
     layers: tuple[tuple[str, Callable[[], Sequence[str]]], ...] = (
         ("environment", environment.scrub),
         ("descriptors", lambda: descriptors.keep_only(keep)),
+        ("oom", lambda: () if child else process.first_to_go()),  # while /proc can be reached; inherited
         ("no_new_privs", process.no_new_privileges),
         ("undumpable", process.undumpable),
         ("landlock", landlock.restrict),

@@ -1,4 +1,4 @@
-"""Layers of prctl(2): no gain of privileges, no dumps or attaching; and ending together with the parent."""
+"""Layers of one setting each: first to go when memory runs out, no gain of privileges, no dumps; and ending with the parent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 from tintype.worker.sandbox.layer import LayerMissing, libc
 
@@ -27,6 +28,18 @@ def die_with(parent: int) -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the line above
         raise SystemExit("the parent is gone")
+
+
+def first_to_go() -> tuple[str, ...]:
+    """When memory runs out, the kernel ends us before anybody else. Children inherit it, and it takes no privilege to ask for.
+
+    What a worker writes into files in memory counts against none of its limits on memory, only against the system's.
+    """
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+    except OSError as error:
+        raise LayerMissing(f"needs a /proc that can be written: {error}") from error
+    return ()
 
 
 def no_new_privileges() -> tuple[str, ...]:

@@ -8,14 +8,18 @@ import os
 import resource
 import time
 
-# Inputs and results of one job, their maps, and what libraries open for themselves.
-_DESCRIPTORS = 256
+from tintype.core.messages import MAX_INPUTS, MAX_PLANS
+
+# Inputs of one job, the copies that their maps keep, its results, and what libraries open for themselves. No more: memory in
+# anonymous files counts against no other limit, so that descriptors times the bytes of a result are the bound on it.
+_DESCRIPTORS = 2 * MAX_INPUTS + MAX_PLANS + 16
+_ZYGOTE_DESCRIPTORS = 1024  # one for each child
 
 
 def bound(result_bytes: int, *, zygote: bool) -> tuple[str, ...]:
     """Set what stays the same for a worker's whole life. A zygote keeps CPU time, it has one life for all its children."""
     _set(resource.RLIMIT_CORE, 0)
-    _set(resource.RLIMIT_NOFILE, _DESCRIPTORS if not zygote else 4 * _DESCRIPTORS)
+    _set(resource.RLIMIT_NOFILE, _ZYGOTE_DESCRIPTORS if zygote else _DESCRIPTORS)
     _set(resource.RLIMIT_FSIZE, result_bytes)  # holds for memfds as well
     return ()
 
