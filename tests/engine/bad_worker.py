@@ -50,13 +50,15 @@ class Bad:
 
     def run(self, plans: Sequence[Plan], inputs: Sequence[tuple[Format, loop.Buffer]]) -> Sequence[Text]:
         said = [act(source[:].decode()) for _, source in inputs]
-        return [Text(" ".join(said).encode()) for _ in plans]
+        took_ms = told.pop() if told else 1.0
+        return [Text(" ".join(said).encode(), decode_ms=took_ms) for _ in plans]
 
     def check(self) -> Sequence[str]:
         return ("nothing decodes", f"worker {os.getpid()}")
 
 
 ballast: list[bytearray] = []
+told: list[float] = []  # what to say of the time that this request takes
 
 
 def act(text: str) -> str:
@@ -79,6 +81,11 @@ def spin_for(seconds: str) -> str:
     while time.process_time() < end:
         pass
     return "spun"
+
+
+def took(ms: str) -> str:
+    told.append(float(ms))
+    return "lied"
 
 
 def refuse(reason: str) -> str:
@@ -129,6 +136,7 @@ VERBS: dict[str, Callable[[str], str]] = {
     "sleep": sleep,
     "keep": keep,
     "spin_for": spin_for,
+    "took": took,
     "refuse": refuse,
     "raise": surprise,
     "exit": leave,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import sys
@@ -79,6 +80,43 @@ def test_a_worker_may_refuse_an_image_and_nothing_else(code: str, kind: type[Tin
         with pytest.raises(kind, match="so it is") as caught:
             read(failed, [])
         assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("ms", [math.inf, -math.inf, math.nan, -1.0, 1e7, 1e308])
+@pytest.mark.parametrize("field", ["cpu_ms", "decode_ms", "steps_ms", "encode_ms"])
+def test_a_time_that_no_job_takes_is_refused(field: str, ms: float, body: int) -> None:
+    """As it comes off the wire, where infinity and NaN are numbers like others."""
+    done = msgspec.msgpack.decode(
+        msgspec.msgpack.encode(Done(id=1, results=(result(10),), **{field: ms})),  # type: ignore[arg-type]
+        type=Done,
+    )
+    with pytest.raises(EngineFailed, match="ms of CPU time"):
+        read_done(done, [body], 1, 10)
+    os.close(body)
+
+
+@pytest.mark.parametrize("rss", [-1, 1 << 62])
+def test_a_size_that_no_worker_has_is_refused(rss: int) -> None:
+    with pytest.raises(EngineFailed, match="bytes"):
+        read_done(Done(id=1, results=(), rss_bytes=rss), [], 0, 10)
+
+
+def test_times_as_they_are_taken_are_believed(body: int) -> None:
+    done = Done(id=1, results=(result(10),), cpu_ms=9_000.0, decode_ms=0.0, encode_ms=1e6, rss_bytes=1 << 40)
+    assert read_done(done, [body], 1, 10) == (done, (b"x" * 10,))
+    os.close(body)
+
+
+@pytest.mark.parametrize("ms", ["inf", "nan", "-5"])
+async def test_no_lie_about_times_reaches_a_counter(engine: Benches, ms: str) -> None:
+    bench = await engine()
+    await bench.say("echo x")
+    before = bench.metric("engine_cpu_seconds_total", phase="decode")
+    with pytest.raises(EngineFailed, match="ms of CPU time"):
+        await bench.say(f"took {ms}")
+    assert bench.metric("engine_cpu_seconds_total", phase="decode") == before > 0
+    assert await bench.say("echo x") == "x"
+    assert bench.metric("engine_cpu_seconds_total", phase="decode") == pytest.approx(2 * before)
 
 
 def test_the_answer_to_another_question_is_none() -> None:

@@ -10,6 +10,10 @@ from tintype.core.errors import EngineFailed, ImageError, TintypeError, kinds
 from tintype.core.info import ImageInfo
 from tintype.core.messages import Checked, Done, Failed, FromWorker, Probed, Result
 
+# A quarter of an hour for one job, and more memory than a machine has.
+_MOST_MS = 1e6
+_MOST_BYTES = 1 << 50
+
 
 def read_info(reply: FromWorker, _: Sequence[int]) -> ImageInfo:
     if isinstance(reply, Probed):
@@ -25,8 +29,18 @@ def read_proofs(reply: FromWorker, _: Sequence[int]) -> tuple[str, ...]:
 
 def read_done(reply: FromWorker, fds: Sequence[int], plans: int, most: int) -> tuple[Done, tuple[bytes, ...]]:
     if isinstance(reply, Done):
+        _check_numbers(reply)
         return reply, read_results(reply.results, fds, plans, most)
     raise _refusal(reply)
+
+
+def _check_numbers(done: Done) -> None:
+    """Refuse what no job takes. Times go into counters, which one infinity or NaN would spoil until the node ends."""
+    for ms in (done.cpu_ms, done.decode_ms, done.steps_ms, done.encode_ms):
+        if not 0 <= ms <= _MOST_MS:  # false for NaN as well
+            raise EngineFailed(f"a job of {ms} ms of CPU time")
+    if not 0 <= done.rss_bytes <= _MOST_BYTES:
+        raise EngineFailed(f"a worker of {done.rss_bytes} bytes")
 
 
 def _refusal(reply: FromWorker) -> TintypeError:
