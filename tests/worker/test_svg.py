@@ -16,6 +16,7 @@ from tintype.worker import css
 from tintype.worker.svg import sanitise
 
 XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
+XHTML = 'xmlns:h="http://www.w3.org/1999/xhtml"'
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 # Each must lose every trace of EVIL.
@@ -58,6 +59,22 @@ EVIL = [
     '<animate attributeName="xlink:href" values="EVIL"/>',
     '<set attributeName="onclick" to="EVIL"/>',
     "<iframe src='http://EVIL'/>",
+    f"<h:img {XHTML} srcset='http://EVIL 1x'/>",
+    f"<h:form {XHTML} action='http://EVIL'><h:button formaction='http://EVIL'>EVIL</h:button></h:form>",
+    f"<h:a {XHTML} href='#a' ping='http://EVIL'>EVIL</h:a>",
+    "<p xmlns='http://www.w3.org/1999/xhtml'>EVIL</p>",
+    "<g xmlns='http://www.w3.org/1999/xhtml'><g>EVIL</g></g>",
+    f"<g {XHTML}><g xmlns:h='http://www.w3.org/2000/svg'/><h:p>EVIL</h:p></g>",
+    "<m:math xmlns:m='http://www.w3.org/1998/Math/MathML'><m:mtext>EVIL</m:mtext></m:math>",
+    "<undeclared:g>EVIL</undeclared:g>",
+    "<s:g xmlns:s='http://www.w3.org/2000/svg' xmlns='http://x' xmlns:='http://www.w3.org/2000/svg'><p>EVIL</p></s:g>",
+    "<:p>EVIL</:p>",
+    "<img srcset='http://EVIL 1x' src='EVIL'/>",
+    "<form action='http://EVIL'/>",
+    "<button formaction='http://EVIL'/>",
+    "<a href='#a' ping='http://EVIL'/>",
+    "<image href='#a' srcset='http://EVIL 1x'/>",
+    "<set attributeName='srcset' to='http://EVIL 1x'/>",
     "<!-- EVIL -->",
     "<?xml-stylesheet href='EVIL'?>",
 ]
@@ -80,6 +97,7 @@ KEPT = [
     "<style>.a { fill: red; mask: url(#m) }</style>",
     "<text x='1'>a &lt; b &amp; c \u00e9 \u4e2d</text>",
     '<animate attributeName="r" from="1" to="5"/>',
+    f"<g {XHTML} xmlns:s='http://www.w3.org/2000/svg'><s:g><g><s:circle r='3'/></g></s:g></g>",
     "<filter id='f'><feGaussianBlur stdDeviation='2'/></filter>",
 ]
 
@@ -132,6 +150,27 @@ def test_documents_that_grow_are_refused() -> None:
         sanitise(svg("<g>" * 2000 + "</g>" * 2000).encode())
     with pytest.raises(ImageTooLarge):
         sanitise(svg("<g " + " ".join(f'a{i}=""' for i in range(2000)) + "/>").encode())
+
+
+@pytest.mark.parametrize(
+    "namespace", ["", 'xmlns="http://www.w3.org/2000/svg"', 'xmlns:x="http://www.w3.org/1999/xhtml"']
+)
+def test_a_drawing_without_a_namespace_or_with_svg_s_is_one(namespace: str) -> None:
+    assert b"circle" in sanitise(f"<svg {namespace}><circle r='3'/></svg>".encode())
+
+
+def test_a_root_of_another_namespace_is_no_svg() -> None:
+    for root in ("<svg xmlns='http://www.w3.org/1999/xhtml'/>", "<x:svg/>", "<x:svg xmlns:x='http://x'/>"):
+        with pytest.raises(BrokenImage, match="not svg"):
+            sanitise(root.encode())
+
+
+def test_namespaces_declared_at_every_depth_take_no_more_time_than_their_number() -> None:
+    """A copy of what is in scope for each element would be 100,000 prefixes a time here."""
+    declared = "<g " + " ".join(f'xmlns:p{{0}}_{i}="x"' for i in range(200)) + ">"
+    deep = "".join(declared.replace("{0}", str(depth)) for depth in range(500))
+    clean = sanitise(svg(deep + "<path/>" * 100_000 + "</g>" * 500).encode())
+    assert clean.count(b"<path>") == 100_000
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from tintype.core.errors import BrokenImage, ImageTooLarge, UnsupportedImage
 from tintype.worker import css
+from tintype.worker.svgnames import Namespaces
 from tintype.worker.svguses import MAX_ADDED, Uses
 
 MAX_BYTES = 20_000_000  # of a document, inflated
@@ -32,6 +33,13 @@ _DROPPED = frozenset(
 _ANIMATIONS = frozenset({"set", "animate", "animatemotion", "animatetransform", "animatecolor"})
 _IMAGES = frozenset({"image", "feimage"})
 _REFERENCES = frozenset({"href", "src"})
+# Attributes of HTML that load or send, which somebody who puts the drawing into a page would bring to life.
+_LOADING = frozenset(
+    {
+        *("action", "archive", "background", "codebase", "data", "dynsrc", "formaction", "imagesrcset"),
+        *("longdesc", "lowsrc", "manifest", "ping", "poster", "srcdoc", "srcset"),
+    }
+)
 _RASTER = re.compile(r"data:image/(png|jpe?g|gif|webp)[;,]", re.IGNORECASE)
 _SCHEME = re.compile(r"(java|vb|live)script:|data:text", re.IGNORECASE)
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0]+")
@@ -73,6 +81,7 @@ class _Rewriter:
         self._elements = 0
         self._entities = 0
         self._uses = Uses()
+        self._names = Namespaces()
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
@@ -116,13 +125,15 @@ class _Rewriter:
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
         self._elements += 1
         local = _local(name)
-        if not self._open and not self._dropped and (local != "svg" or self._out):
+        self._names.start(attributes)
+        drawn = self._names.drawn(name)
+        if not self._open and not self._dropped and (local != "svg" or not drawn or self._out):
             raise BrokenImage(f"SVG: the root element is {name[:40]!r}, not svg")
         if self._elements > _MAX_ELEMENTS or len(self._open) >= _MAX_DEPTH or len(attributes) > _MAX_ATTRIBUTES:
             raise ImageTooLarge(
                 f"SVG: more than {_MAX_ELEMENTS} elements, {_MAX_DEPTH} levels or {_MAX_ATTRIBUTES} attributes"
             )
-        if self._dropped or _is_dropped(local, attributes):
+        if self._dropped or not drawn or _is_dropped(local, attributes):
             self._dropped += 1
             return
         kept = {key: clean for key, value in attributes.items() if (clean := _attribute(local, key, value)) is not None}
@@ -131,6 +142,7 @@ class _Rewriter:
         self._write(f"<{name}" + "".join(f" {key}={quoteattr(value)}" for key, value in kept.items()) + ">")
 
     def _end(self, name: str) -> None:
+        self._names.end()
         if self._dropped:
             self._dropped -= 1
             return
@@ -166,7 +178,8 @@ def _href(attributes: Mapping[str, str]) -> str | None:
 def _is_dropped(local: str, attributes: Mapping[str, str]) -> bool:
     if local in _ANIMATIONS:
         target = next((value for key, value in attributes.items() if key.lower() == "attributename"), "")
-        return _local(target.strip()) in _REFERENCES or _local(target.strip()).startswith("on")
+        changed = _local(target.strip())
+        return changed in _REFERENCES or changed in _LOADING or changed.startswith("on")
     return local in _DROPPED
 
 
@@ -174,10 +187,10 @@ def _attribute(element: str, key: str, value: str) -> str | None:
     """Return the harmless value of an attribute, or None to leave it out."""
     local = _local(key)
     squeezed = _BLANKS.sub("", value)
-    if local.startswith("on") or key.lower() == "xml:base" or _SCHEME.search(squeezed):
+    if local.startswith("on") or local in _LOADING or key.lower() == "xml:base" or _SCHEME.search(squeezed):
         return None
     if key.lower().startswith("xmlns"):
-        return value
+        return value if key != "xmlns:" else None  # no XML reader that knows namespaces takes it
     if local in _REFERENCES:
         inside = squeezed.startswith("#") or not squeezed
         return value if inside or (element in _IMAGES and _RASTER.match(squeezed)) else None
