@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
@@ -38,7 +38,8 @@ class Want:
 class View:
     """A want seen through one binding: its plan and the key of the result.
 
-    `old_keys`: what the result is called in older render epochs. `fallback`: the binding is the tenant's fallback image.
+    `old_keys`: what the result is called in older render epochs. `overlays`: digests of what is laid over the image, as
+    the key has them. `fallback`: the binding is the tenant's fallback image.
     """
 
     want: Want
@@ -46,6 +47,7 @@ class View:
     plan: Plan
     key: str
     old_keys: tuple[str, ...]
+    overlays: tuple[str, ...] = ()
     fallback: bool = False
 
 
@@ -78,15 +80,20 @@ class Look:
             binding = await self._probe(want, binding)
         assert binding.info is not None
         plan = resolve(want.asked.pipeline, binding.info, want.offer, want.tenant.policy)
-        digests = (binding.digest, *await self._overlay_digests(want), *_buster(want.tenant))
+        overlays = await self._overlay_digests(want)
+        digests = (binding.digest, *overlays, *_buster(want.tenant))
         key, *old = (plan_key(want.tenant.name, digests, plan, epoch) for epoch in self._epochs)
-        return View(want, binding, plan, key, tuple(old))
+        return View(want, binding, plan, key, tuple(old), overlays)
+
+    async def again(self, view: View, binding: Binding) -> View:
+        """Look at the same want once more, because an input has changed meanwhile: the source is now `binding`."""
+        return await (self.fallback(view.want) if view.fallback else self.through(view.want, binding))
 
     async def fallback(self, want: Want) -> View:
         """Look at the tenant's fallback image in place of the source."""
         binding = await self._standins.binding(want.tenant, want.tenant.fallback, want.deadline)
         view = await self.through(want, binding)
-        return View(want, binding, view.plan, view.key, view.old_keys, fallback=True)
+        return replace(view, fallback=True)
 
     async def _probe(self, want: Want, binding: Binding) -> Binding:
         ref = want.asked.pipeline.source

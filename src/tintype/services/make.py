@@ -17,7 +17,7 @@ from tintype.services.standins import StandIns
 
 
 class Moved(Exception):
-    """The bytes behind a binding are gone and the origin has others; look again through `binding`."""
+    """An input is no longer what the key was made of; look again through `binding`."""
 
     def __init__(self, binding: Binding) -> None:
         super().__init__()
@@ -87,9 +87,10 @@ class Make:
             inputs = [_input(lease)]
             if view.want.wears_watermark:
                 tenant = view.want.tenant
-                inputs.append(
-                    _input(overlays.enter_context(await self._standins.open(tenant, tenant.watermark, deadline)))
-                )
+                mark = overlays.enter_context(await self._standins.open(tenant, tenant.watermark, deadline))
+                if mark.binding.digest not in view.overlays:
+                    raise Moved(view.binding)
+                inputs.append(_input(mark))
             return await self._engine.run(
                 inputs,
                 [view.plan],

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from tintype.core.binding import Binding
 from tintype.core.entry import Entry
-from tintype.core.errors import SourceError, UnsupportedImage
+from tintype.core.errors import SourceError, SourceFailed, UnsupportedImage
 from tintype.ports import Cache, Clock, Sources, Telemetry
 from tintype.services.answers import Answer, Raw, Timings, Unchanged, Variant
 from tintype.services.look import Look, View, Want
 from tintype.services.make import Make, Moved
 from tintype.services.renewal import Renewals
+
+# How often a want is looked at while its inputs keep changing.
+_LOOKS = 3
 
 # To look at a file again costs microseconds, and who edits one wants to see it.
 _LOCAL_FRESH_S = 1.0
@@ -83,12 +86,13 @@ class Render:
         return Variant(key, entry, view.binding, timings, self._stale(view.binding, started))
 
     async def _result(self, view: View, timings: Timings) -> tuple[View, str, Entry]:
-        try:
-            found = await self._cached(view, timings)
-            return view, *(found or (view.key, await self._make(view, timings)))
-        except Moved as moved:
-            view = await self._look.through(view.want, moved.binding)
-            return view, view.key, await self._make(view, timings)
+        for _ in range(_LOOKS):
+            try:
+                found = await self._cached(view, timings)
+                return view, *(found or (view.key, await self._make(view, timings)))
+            except Moved as moved:
+                view = await self._look.again(view, moved.binding)
+        raise SourceFailed("the origin sends other bytes each time it is asked; let it answer the same for a while")
 
     async def _cached(self, view: View, timings: Timings) -> tuple[str, Entry] | None:
         if view.binding.private:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tintype.core.errors import TintypeError
 from tintype.ports import Clock, Telemetry
+from tintype.services.make import Moved
 
 # Renewals under way at once: they use workers that interactive work wants.
 _AT_ONCE = 2
@@ -46,6 +47,8 @@ class Renewals:
             await start()
         except TintypeError as error:
             self._telemetry.event("renewal_failed", error=error.code)
+        except Moved:  # the origin has other bytes now, and the next request sees them
+            self._telemetry.event("renewal_failed", error="moved")
 
     async def close(self) -> None:
         """End what is under way."""

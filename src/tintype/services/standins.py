@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
 from tintype.core.binding import Binding
 from tintype.core.errors import Misconfigured, UnsupportedImage
 from tintype.core.info import ImageInfo
@@ -15,6 +13,8 @@ from tintype.ports import Engine, Forwarded, Lease, Sources
 
 # Stand-ins with header facts kept: a few for each tenant.
 _KEPT = 1024
+# How long one is not asked for again when its origin says nothing of freshness: every result that wears it needs its digest.
+_ASSUME_FRESH_S = 60.0
 
 
 class StandIns:
@@ -34,33 +34,42 @@ class StandIns:
             Misconfigured: there is none.
         """
         lease = self._given(tenant.name, standin)
-        if lease is not None:
-            return lease
+        return lease or await self._fetched(await self._bound(tenant, standin, deadline), standin, deadline)
+
+    async def binding(self, tenant: Tenant, standin: StandIn, deadline: float) -> Binding:
+        """Return its binding, with header facts; needs its bytes only the first time. Raises as `open`, and ImageError."""
+        lease = self._given(tenant.name, standin)
+        if lease is None:
+            bound = await self._bound(tenant, standin, deadline)
+            if bound.info is not None:
+                return bound
+            lease = await self._fetched(bound, standin, deadline)
+        with lease:
+            info = self._infos.get(lease.binding.digest) or await self._probe(tenant, lease, deadline)
+            self._keep(lease.binding.digest, info)
+            return await self._sources.learn(lease.binding, info)
+
+    async def _bound(self, tenant: Tenant, standin: StandIn, deadline: float) -> Binding:
         if not standin.url:
             raise Misconfigured("this tenant has no such image; set its data, path or url")
         ref = SourceRef(url=standin.url)
-        binding = await self._sources.bind(tenant.name, ref, Forwarded(), deadline)
-        return await self._sources.open(binding, ref, Forwarded(), deadline)
+        return await self._sources.bind(tenant.name, ref, Forwarded(), deadline, assume_fresh_s=_ASSUME_FRESH_S)
 
-    async def binding(self, tenant: Tenant, standin: StandIn, deadline: float) -> Binding:
-        """Return its binding, with header facts. Raises as `open`, and ImageError."""
-        with await self.open(tenant, standin, deadline) as lease:
-            known = self._infos.get(lease.binding.digest)
-            if known is not None:
-                return replace(lease.binding, info=known)
-            if lease.format is None:
-                raise UnsupportedImage(f"the configured image is {lease.foreign or 'not an image'}")
-            info = await self._engine.probe(
-                lease.fd(),
-                lease.binding.size,
-                lease.format,
-                tenant=tenant.name,
-                digest=lease.binding.digest,
-                source_pixels=tenant.policy.source_pixels,
-                deadline=deadline,
-            )
-            self._keep(lease.binding.digest, info)
-            return replace(lease.binding, info=info)
+    async def _fetched(self, bound: Binding, standin: StandIn, deadline: float) -> Lease:
+        return await self._sources.open(bound, SourceRef(url=standin.url), Forwarded(), deadline)
+
+    async def _probe(self, tenant: Tenant, lease: Lease, deadline: float) -> ImageInfo:
+        if lease.format is None:
+            raise UnsupportedImage(f"the configured image is {lease.foreign or 'not an image'}")
+        return await self._engine.probe(
+            lease.fd(),
+            lease.binding.size,
+            lease.format,
+            tenant=tenant.name,
+            digest=lease.binding.digest,
+            source_pixels=tenant.policy.source_pixels,
+            deadline=deadline,
+        )
 
     def _keep(self, digest: str, info: ImageInfo) -> None:
         if len(self._infos) >= _KEPT:
