@@ -222,6 +222,20 @@ async def test_used_up_cpu_time_ends_the_worker_and_counts(engine: Benches, isol
     assert bench.metric("engine_restarts_total", reason="cpu") == 1
 
 
+def test_used_up_cpu_time_comes_before_the_deadline() -> None:
+    """Else an image that burns CPU is never refused. The kernel rounds up by as much as a second."""
+    assert Limits().worker_cpu_s + 1 < Limits().request_timeout_s
+
+
+async def test_an_image_that_burns_cpu_is_refused_after_a_few_times(engine: Benches) -> None:
+    bench = await engine(limits=Limits(worker_cpu_s=1))
+    for _ in range(2):
+        with pytest.raises(BrokenImage, match=r"limits\.worker_cpu_s"):
+            await bench.say("try spin", digest="burns")
+    with pytest.raises(Poisoned):
+        await bench.say("try spin", digest="burns")
+
+
 async def test_the_cpu_limit_is_each_request_s_own(engine: Benches) -> None:
     bench = await engine(limits=Limits(worker_cpu_s=1))
     burn = "spin_for 0.45"

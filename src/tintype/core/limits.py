@@ -28,7 +28,12 @@ class Limits:
     worker_memory_bytes: int = setting(
         2_000_000_000, "Address space a worker may add to what it has when idle (RLIMIT_AS).", least=100_000_000
     )
-    worker_cpu_s: int = setting(30, "CPU time one image may take in a worker.", least=1)
+    worker_cpu_s: int = setting(
+        8,
+        "CPU time one image may take in a worker. Raise it with request_timeout_s, and keep it below: a deadline that passes "
+        "is held against no image, used-up CPU time is.",
+        least=1,
+    )
     worker_images: int = setting(500, "Images a worker handles before a fresh one takes its place.", least=1)
     worker_rss_bytes: int = setting(
         700_000_000, "Resident memory at which a worker is replaced after its image.", least=50_000_000
