@@ -7,6 +7,7 @@ import io
 from itertools import count
 from pathlib import Path
 
+import pytest
 from PIL import Image as Pillow
 
 from tests.e2e.origin import Origin, Page
@@ -117,3 +118,153 @@ async def test_a_watermark_that_changes_with_every_look_never_shares_a_key(
         found = await running.ask(path(origin, "w.png", f"w:90/wm:1:nowe/cb:x{i}"))
         if found.status == 200:
             assert by_colour[found.headers["etag"]] == colour(found.body), "a key with another mark's pixels"
+
+
+@pytest.mark.parametrize("what", ["watermark", "fallback"])
+async def test_an_evicted_stand_in_that_changed_is_looked_at_again(
+    tmp_path: Path, origin: Origin, start: Start, what: str
+) -> None:
+    origin.pages["/w.png"] = Page(solid((255, 255, 255)), headers=FRESH)
+    origin.pages["/mark.png"] = Page(solid(RED, (20, 20)), headers=FRESH)
+    tenant = f'{what}.url = "{origin.url}/mark.png"'
+    asked = path(origin, "w.png" if what == "watermark" else "none.png", "w:90/wm:1:nowe")
+    before = await (await start(tenant)).ask(asked)
+    running = await start(tenant)
+    evict(tmp_path)
+    await running.node.cache.drop(Selector(scope=Scope.ALL))
+    origin.pages["/mark.png"] = Page(solid(BLUE, (20, 20)), headers=FRESH)
+    after = await running.ask(asked)
+    assert (before.status, after.status) == (200, 200)
+    assert (colour(before.body), colour(after.body)) == (RED, BLUE)
+    assert after.headers["etag"] != before.headers["etag"]
+
+
+async def test_a_cached_result_needs_neither_its_watermarks_bytes_nor_its_origin(
+    tmp_path: Path, origin: Origin, start: Start
+) -> None:
+    origin.pages["/w.png"] = Page(solid((255, 255, 255)), headers=FRESH)
+    origin.pages["/mark.png"] = Page(solid(RED, (20, 20)))
+    tenant = f'watermark.url = "{origin.url}/mark.png"'
+    first = await (await start(tenant)).ask(path(origin, "w.png", "w:90/wm:1"))
+    running = await start(tenant)
+    evict(tmp_path)
+    asked = len(origin.asked)
+    for spelled in ("wm:1/w:90", "width:90/wm:1", "w:90/h:0/wm:1"):
+        again = await running.ask(path(origin, "w.png", spelled))
+        assert (again.headers["etag"], again.body) == (first.headers["etag"], first.body)
+    assert len(origin.asked) == asked
+    assert running.metric("tintype_engine_seconds_count", kind="run") == 0
+
+
+# Stale
+
+
+async def test_stale_while_it_is_asked_for_again(origin: Origin, start: Start) -> None:
+    origin.pages["/s.png"] = Page(solid(RED), headers={"Cache-Control": "max-age=10"})
+    running = await start()
+    asked = path(origin, "s.png")
+    first = await running.ask(asked)
+    assert first.headers["cache-control"] == "max-age=31536000, public"
+    origin.pages["/s.png"] = Page(solid(BLUE), headers={"Cache-Control": "max-age=10"})
+    running.clock.ahead += 9
+    assert "desc=hit" in (await running.ask(asked)).headers["server-timing"]
+    assert origin.count("/s.png") == 1
+    running.clock.ahead += 2
+    stale = await running.ask(asked)
+    assert (stale.body, stale.headers["cache-control"]) == (first.body, "max-age=10, public")
+
+    async def is_new() -> bool:
+        return colour((await running.ask(asked)).body) == BLUE
+
+    await running.until(is_new)
+    assert (await running.ask(asked)).headers["cache-control"] == "max-age=31536000, public"
+    # Who read the old binding a moment before the new one was kept asks once more.
+    assert 2 <= origin.count("/s.png") <= 3
+
+
+async def test_a_stale_answer_is_also_a_304_of_short_life(origin: Origin, start: Start) -> None:
+    origin.pages["/t.png"] = Page(solid(RED), headers={"Cache-Control": "max-age=10"})
+    running = await start()
+    etag = (await running.ask(path(origin, "t.png"))).headers["etag"]
+    running.clock.ahead += 11
+    origin.pages["/t.png"] = Page(b"", 500, delay_s=0.2)
+    unchanged = await running.ask(path(origin, "t.png"), if_none_match=etag)
+    assert (unchanged.status, unchanged.headers["cache-control"]) == (304, "max-age=10, public")
+
+
+async def test_stale_is_served_while_the_origin_fails_until_that_ends(origin: Origin, start: Start) -> None:
+    origin.pages["/e.png"] = Page(solid(RED), headers={"Cache-Control": "max-age=10, stale-if-error=300"})
+    running = await start()
+    asked = path(origin, "e.png")
+    first = await running.ask(asked)
+    origin.pages["/e.png"] = Page(b"", 503)
+    running.clock.ahead += 200
+    failing = await running.ask(asked)
+    assert (failing.status, failing.body) == (200, first.body)
+    assert failing.headers["cache-control"] == "max-age=10, public"
+    running.clock.ahead += 200
+    assert (await running.ask(asked)).status == 502
+    origin.pages["/e.png"] = Page(solid(BLUE), headers=FRESH)
+    assert colour((await running.ask(asked)).body) == BLUE
+
+
+async def test_must_revalidate_is_never_stale(origin: Origin, start: Start) -> None:
+    origin.pages["/v.png"] = Page(solid(RED), headers={"Cache-Control": "max-age=10, must-revalidate"})
+    running = await start()
+    asked = path(origin, "v.png")
+    assert (await running.ask(asked)).status == 200
+    running.clock.ahead += 11
+    origin.pages["/v.png"] = Page(b"", 500)
+    assert (await running.ask(asked)).status == 502
+    origin.pages["/v.png"] = Page(b"no", 404)
+    assert (await running.ask(asked)).status == 404
+
+
+async def test_an_origin_that_says_nothing_is_asked_at_a_miss_and_once_a_minute(origin: Origin, start: Start) -> None:
+    origin.pages["/q.png"] = Page(solid(RED), headers={"ETag": '"v1"'})
+    running = await start()
+    assert (await running.ask(path(origin, "q.png", "w:40"))).status == 200
+    for _ in range(3):
+        hit = await running.ask(path(origin, "q.png", "width:40"))
+        assert hit.headers["cache-control"] == "max-age=31536000, public"
+    assert origin.count("/q.png") == 1
+    await running.ask(path(origin, "q.png", "w:41"))  # a miss
+    assert origin.count("/q.png") == 2
+    running.clock.ahead += 61
+    origin.pages["/q.png"] = Page(solid(BLUE), headers={"ETag": '"v2"'})
+    assert colour((await running.ask(path(origin, "q.png", "w:40"))).body) == BLUE
+    assert origin.count("/q.png") == 3
+
+
+async def test_a_local_file_that_was_edited_shows_within_a_second(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "l.png").write_bytes(solid(RED))
+    running = await start()
+    asked = "/unsafe/w:40/plain/local:///l.png"
+    assert colour((await running.ask(asked)).body) == RED
+    (tmp_path / "l.png").write_bytes(solid(BLUE))
+    running.clock.ahead += 1.1
+    assert colour((await running.ask(asked)).body) == BLUE
+
+
+async def test_what_is_private_leaves_nothing_behind(tmp_path: Path, origin: Origin, start: Start) -> None:
+    origin.pages["/p.png"] = Page(solid(RED), headers={"Cache-Control": "private, max-age=600"})
+    running = await start()
+    for _ in range(2):
+        answer = await running.ask(path(origin, "p.png"))
+        assert (answer.status, answer.headers["cache-control"]) == (200, "private, no-store")
+    assert origin.count("/p.png") == 2
+    assert await running.node.cache.get(answer.headers["etag"].strip('"')) is None
+    stored = [f for f in (tmp_path / "var").rglob("*") if f.is_file() and solid(RED) in f.read_bytes()]
+    assert not stored
+
+
+async def test_a_private_page_that_is_public_again_is_shared_again(origin: Origin, start: Start) -> None:
+    origin.pages["/pp.png"] = Page(solid(RED), headers={"Cache-Control": "private"})
+    running = await start()
+    await running.ask(path(origin, "pp.png"))
+    origin.pages["/pp.png"] = Page(solid(RED), headers=FRESH)
+    running.clock.ahead += 61
+    await running.ask(path(origin, "pp.png"))
+    asked = origin.count("/pp.png")
+    assert "desc=hit" in (await running.ask(path(origin, "pp.png"))).headers["server-timing"]
+    assert origin.count("/pp.png") == asked
