@@ -295,7 +295,7 @@ def _control(config: Config, purge: Purge, site: Site, clock: Clock) -> ASGIApp 
         return None
     from tintype.web.control import control_api  # noqa: PLC0415 - FastAPI costs half a second of start-up
 
-    return control_api(purge, lambda: site.mounts, clock, config.server.admin_token)
+    return control_api(purge, lambda: site.mounts, clock, config.server.admin_token, config.server.path_prefix)
 
 
 def _home(config: Config, site: Site) -> ASGIApp | None:

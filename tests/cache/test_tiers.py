@@ -261,27 +261,25 @@ async def test_the_backlog_is_bounded_and_what_is_over_is_counted(tmp_path: Path
 
 
 async def test_concurrent_use_and_purges_never_give_what_was_purged(tmp_path: Path) -> None:
-    """Each source has a number that only grows; a purge of it must end every older one."""
+    """Each source has a number that only grows: first the source changes, then its purge must end every older result."""
     cache = tiers(tmp_path, TickingClock(), Seen(), ram_bytes=30_000)
-    current = dict.fromkeys(range(8), 0)
+    current, settled = dict.fromkeys(range(8), 0), dict.fromkeys(range(8), 0)
 
     async def use(worker: int) -> None:
         for turn in range(60):
             source = (worker + turn) % 8
-            generation, least = cache.generation, current[source]
+            generation, mine, least = cache.generation, current[source], settled[source]
             found = await cache.get(f"k{source}")
             assert found is None or int(found.body) >= least
             await asyncio.sleep(0)
-            await cache.put(f"k{source}", make_entry(b"%d" % least, source=f"s{source}"), generation=generation)
+            await cache.put(f"k{source}", make_entry(b"%d" % mine, source=f"s{source}"), generation=generation)
 
     async def purge() -> None:
         for turn in range(60):
             source = turn % 8
-            following = current[source] + 1
+            current[source] += 1
             await cache.drop(select(Scope.SOURCE, f"s{source}"))
-            await asyncio.sleep(0)
-            if await cache.get(f"k{source}") is None:
-                current[source] = following
+            settled[source] = current[source]
 
     await asyncio.gather(*(use(worker) for worker in range(5)), purge())
     await cache.close()

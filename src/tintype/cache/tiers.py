@@ -10,6 +10,7 @@ from tintype.cache.purgelog import PurgeLog
 from tintype.cache.ram import RamCache
 from tintype.cache.tier import allowed
 from tintype.core.entry import Entry, Selector
+from tintype.core.errors import Overloaded
 from tintype.core.purges import Purges
 
 _DRAIN_S = 10.0
@@ -87,11 +88,17 @@ class Tiers:
         self._purges.purge(selector)  # first, so that nothing in flight comes back
         waited = [set(tier.forget(selector)) for tier in below]
         above = set(self._ram.drop_keys(selector)).union(*waited)
-        answers = await asyncio.gather(*(tier.drop(selector) for tier in below), return_exceptions=True)
-        kept: list[int] = []
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-            kept.append(answer)
+        kept, failure = [0] * len(below), None
+        # From the bottom up, and noted again after each: what was read from a tier before it was emptied does not get
+        # into one that is emptied already.
+        for depth in reversed(range(len(below))):
+            try:
+                kept[depth] = await below[depth].drop(selector)
+            except Overloaded as error:
+                failure = error
+            self._purges.purge(selector)
+        self._ram.drop_keys(selector)
+        if failure is not None:
+            raise failure
         # Memory holds copies of what is below or waits to go there, so each entry is counted once.
         return max([len(above), *(count + len(keys) for count, keys in zip(kept, waited, strict=True))])

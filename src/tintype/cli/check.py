@@ -46,7 +46,7 @@ _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold
 
 
 def check(config: ConfigFile = None, sets: Sets = None) -> None:
-    r"""Check that this machine can serve: configuration, sandbox, codecs, disk, clock. Exits with 1 if something fails.
+    """Check that this machine can serve: configuration, sandbox, codecs, disk, clock. Exits with 1 if something fails.
 
     \b
     Examples:

@@ -28,7 +28,7 @@ def purge(
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
-    r"""Drop results and sources from a running node; needs server.admin_token.
+    """Drop results and sources from a running node; needs server.admin_token.
 
     \b
     Examples:

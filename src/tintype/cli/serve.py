@@ -17,7 +17,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default=False)] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of keys and caches.", show_default=False)] = None,
 ) -> None:
-    r"""Run a node: fetch, render, cache and serve images.
+    """Run a node: fetch, render, cache and serve images.
 
     Without configuration it makes a signing key, listens on 127.0.0.1:8080 and prints URLs that work.
     SIGHUP, or a change of the configuration file, loads the configuration again.

@@ -23,7 +23,7 @@ def config(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_toml: Annotated[bool, typer.Option("--toml", help="As a TOML file; secrets are left out.")] = False,
 ) -> None:
-    r"""Print the effective settings: value, origin and meaning. Secrets are ***.
+    """Print the effective settings: value, origin and meaning. Secrets are ***.
 
     \b
     Examples:

@@ -35,7 +35,7 @@ def transform(
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
-    r"""Run options over files or folders. Goes on after errors, lists them, and exits with 1 if there were any.
+    """Run options over files or folders. Goes on after errors, lists them, and exits with 1 if there were any.
 
     \b
     Examples:

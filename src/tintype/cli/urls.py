@@ -29,7 +29,7 @@ def sign(
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
-    r"""Sign a path as it stands.
+    """Sign a path as it stands.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def url(
     config: ConfigFile = None,
     sets: Sets = None,
 ) -> None:
-    r"""Build a signed URL.
+    """Build a signed URL.
 
     \b
     Examples:

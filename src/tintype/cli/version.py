@@ -10,7 +10,7 @@ from tintype import __version__
 
 
 def version() -> None:
-    r"""Print the version.
+    """Print the version.
 
     \b
     Examples:

@@ -30,8 +30,9 @@ class Purge:
 
     async def __call__(self, selector: Selector, *, soft: bool = False) -> Purged:
         """Purge. A soft purge keeps results, which are served stale while their source is asked for again."""
-        results = 0 if soft else await self._cache.drop(selector)
+        # Sources first: whatever is rendered after the results are dropped is rendered from what the source is now.
         sources = await self._sources.drop(selector, soft=soft)
+        results = 0 if soft else await self._cache.drop(selector)
         self._forget()
         self._count(selector.scope, soft, results + sources)
         self._telemetry.event(
@@ -47,8 +48,8 @@ class Purge:
         """Purge every variant of one URL, and have its source asked for again."""
         tag = Selector(scope=Scope.TAG, value=pipeline_tag(asked), tenant=tenant)
         source = Selector(scope=Scope.SOURCE, value=asked.pipeline.source.url, tenant=tenant)
-        results = 0 if soft else await self._cache.drop(tag)
         sources = await self._sources.drop(source, soft=soft)
+        results = 0 if soft else await self._cache.drop(tag)
         self._forget()
         self._count(Scope.KEY, soft, results + sources)
         self._telemetry.event(

@@ -116,8 +116,10 @@ class PurgeAnswer(BaseModel):
     sources: int = Field(description="Sources forgotten, or made stale by a soft purge.")
 
 
-def control_api(purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_token: str) -> Gate:
-    """Build the control API. `mounts` gives the present snapshot."""
+def control_api(
+    purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_token: str, path_prefix: str = ""
+) -> Gate:
+    """Build the control API. `mounts` gives the present snapshot; `path_prefix` is the server's, as URLs have it."""
     app = FastAPI(
         title="tintype control API", version=__version__, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None
     )
@@ -129,7 +131,7 @@ def control_api(purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_
     @app.post("/v1/purge", dependencies=[Depends(Admin(admin_token))], responses=refusals)
     async def purge_now(asked: PurgeRequest) -> PurgeAnswer:
         """Drop an exact URL, a source URL or prefix, a tag, or everything, from every tier."""
-        done = await _purge(purge, mounts(), clock.now(), asked)
+        done = await _purge(purge, mounts(), clock.now(), asked, path_prefix)
         return PurgeAnswer(results=done.results, sources=done.sources)
 
     @app.exception_handler(TintypeError)
@@ -158,10 +160,10 @@ def _problem(status: int, code: str, detail: str) -> JSONResponse:
     return JSONResponse(body, status, headers=headers, media_type=_PROBLEM)
 
 
-async def _purge(purge: Purge, mounts: Mounts, now: float, asked: PurgeRequest) -> Purged:
+async def _purge(purge: Purge, mounts: Mounts, now: float, asked: PurgeRequest, path_prefix: str) -> Purged:
     if asked.url:
         host, path = _split(asked.url)
-        found = mounts.find(host, path)
+        found = mounts.find(host, path.removeprefix(path_prefix))
         if found is None:
             raise BadRequest("no tenant is mounted at this host and path")
         mount, rest = found

@@ -66,14 +66,14 @@ class Front:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _raw_path(scope)
-        if self._control and path.startswith("/v1/"):
-            await self._control(scope, receive, send)
-            return
         reply = Reply(send, request_of(scope, path, self._desk.clock.monotonic()), self._desk)
         if not _within(path, self._prefix):
             await reply.text(404, " ", error=NotFound(f"paths here begin with {self._prefix}/"))
             return
         path = path[len(self._prefix) :] or "/"
+        if self._control and path.startswith("/v1/"):
+            await self._control({**scope, "path": path, "raw_path": path.encode("latin-1")}, receive, send)
+            return
         if path in self._health:
             await reply.text(200, "tintype is running", extra=_PLAIN)
         elif path == "/ready":

@@ -31,7 +31,7 @@ from tintype.web.headers import (
 )
 from tintype.web.memo import Headers, Memo, Remembered
 from tintype.web.mounts import Mount, Mounts
-from tintype.web.reply import Receive, Reply, Request
+from tintype.web.reply import Receive, Reply, Request, shown
 
 
 @dataclass(slots=True)
@@ -112,7 +112,7 @@ class ImagePath:
             answer = await _unless_gone(self._render(want), receive)
             if answer is None:
                 self._telemetry.count("aborts")
-                self._telemetry.event("client_gone", request_id=request.id.decode(), path=rest)
+                self._telemetry.event("client_gone", request_id=request.id.decode(), path=shown(rest))
                 return
             match answer:
                 case Raw():
@@ -127,7 +127,7 @@ class ImagePath:
             await self._refuse(mount, reply, error)
         except Exception as error:  # noqa: BLE001 - the last line of defence: a defect is a 500 with an id, not a dead connection
             self._telemetry.event(
-                "defect", request_id=request.id.decode(), path=rest, error=repr(error), exc_info=error
+                "defect", request_id=request.id.decode(), path=shown(rest), error=repr(error), exc_info=error
             )
             await self._refuse(mount, reply, InternalError())
 

@@ -21,6 +21,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_QUERY = re.compile(r"(\?|%3[fF]).*", re.DOTALL)
+_USERINFO = re.compile(r"(:(?://|%2[fF]%2[fF]))[^/@]*(?:@|%40)")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
 # One piece of a long body: the server takes the next when the client has read, so it bounds what a slow one keeps in memory.
@@ -195,7 +197,7 @@ class Reply:
         facts = {
             "request_id": self.request.id.decode(),
             "method": self.request.method,
-            "path": self.request.target,
+            "path": shown(self.request.target),
             "status": status,
         }
         detail = {"error": error.code, "message": str(error)} if error else {}
@@ -225,6 +227,11 @@ def _server_timing(timings: Timings, outcome: str) -> bytes:
         *(f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in timings.phases.items()),
     ]
     return ", ".join(parts).encode()
+
+
+def shown(target: str) -> str:
+    """Return a request target for the log: queries of sources may be presigned, and their userinfo is a password."""
+    return _USERINFO.sub(r"\1***@", _QUERY.sub(r"\1***", target))
 
 
 def _printable(text: str) -> bytes:
