@@ -188,6 +188,39 @@ def test_other_sources_are_refused(source: str) -> None:
         LISTED.parse(f"/_/plain/{source}", NOW)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "local:///photos/../odd/a.jpg",
+        "local:///photos/./a.jpg",
+        "local:///photos/..",
+        "local:///photos%2F..%2Fodd/a.jpg",
+        "local:///photos/a%3F/../../odd/a.jpg",
+        "s3://bucket/../other/a.jpg",
+        "https://img.example.com/../a.jpg",
+        "https://img.example.com/a/%252e%252E/b.jpg",
+        "https://img.example.com/a/.%252e/b.jpg",
+        "https://img.example.com/a%252f..%252fb.jpg",
+        "https://img.example.com/a%255c..%255cb.jpg",
+        "https://img.example.com/a/..%5Cb.jpg",
+        "https://img.example.com/a/..;x/b.jpg",
+        "https://img.example.com/a/..%3Fx",
+        "https://img.example.com/a/..%23x",
+    ],
+)
+def test_a_listed_source_does_not_climb_out_of_what_is_listed(source: str) -> None:
+    with pytest.raises(SourceUnlisted):
+        LISTED.parse(f"/_/plain/{source}", NOW)
+    assert url_of(f"/_/plain/{source}")  # where every source is allowed there is nothing to climb out of
+
+
+@pytest.mark.parametrize(
+    "source", ["local:///photos/..a.jpg", "local:///photos/%252e%252e/a.jpg", "https://img.example.com/a..b?x=/../y"]
+)
+def test_dots_that_are_no_steps_are_fine(source: str) -> None:
+    assert LISTED.parse(f"/_/plain/{source.replace('?', '%3F')}", NOW)
+
+
 def test_an_unlisted_source_says_so_without_repeating_it() -> None:
     with pytest.raises(SourceUnlisted) as caught:
         LISTED.parse("/_/plain/https://evil.com/secret", NOW)

@@ -116,10 +116,15 @@ async def test_nothing_leads_out_of_the_root(desk: Desk, root: Path, path: str) 
     assert await refusal(desk, path) is SourceDenied
 
 
+@pytest.mark.parametrize("path", ["photos/../photos/a.jpg", "photos/./a.jpg", "./photos/a.jpg", "photos/deep/../a.jpg"])
+async def test_paths_say_where_the_file_is(desk: Desk, path: str) -> None:
+    assert await refusal(desk, path) is SourceDenied
+
+
 async def test_links_that_stay_inside_are_followed(desk: Desk, root: Path) -> None:
     (root / "current").symlink_to("photos")
     (root / "same.jpg").symlink_to("photos/a.jpg")
-    for path in ("current/a.jpg", "same.jpg", "photos/deep/../a.jpg", "./photos//a.jpg"):
+    for path in ("current/a.jpg", "same.jpg", "photos//a.jpg"):
         assert (await desk.read("local:///" + path))[1] == JPEG
 
 

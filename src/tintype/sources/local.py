@@ -90,6 +90,8 @@ class LocalFetcher:
             path = path.partition(self._separator)[0]
         if not path or "\0" in path:
             raise SourceMissing
+        if not {".", ".."}.isdisjoint(path.split("/")):  # what was allowed is the text, so the text says where it is
+            raise SourceDenied("The path has a . or .. between slashes; write where the file is")
         return path
 
     def _copy(self, path: str, known_etag: str, sink: Sink) -> Fetched:
