@@ -20,18 +20,11 @@ from PIL import Image as Pillow
 from tests.conftest import tool
 from tests.e2e.node import Node, running
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
     "--force-color-profile=srgb",
-]
+)
 
 
 class Page(HTMLParser):
