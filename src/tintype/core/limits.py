@@ -29,10 +29,9 @@ class Limits:
         2_000_000_000, "Address space a worker may add to what it has when idle (RLIMIT_AS).", least=100_000_000
     )
     worker_cpu_s: int = setting(
-        8,
-        "CPU time one image may take in a worker. Raise it with request_timeout_s, and keep it below: a deadline that passes "
-        "is held against no image, used-up CPU time is.",
-        least=1,
+        0,
+        "CPU time one image may take in a worker; 0 = four fifths of request_timeout_s. Below that time, because a deadline "
+        "that passes is held against no image, and used-up CPU time is.",
     )
     worker_images: int = setting(500, "Images a worker handles before a fresh one takes its place.", least=1)
     worker_rss_bytes: int = setting(
@@ -41,3 +40,8 @@ class Limits:
     purge_memory: int = setting(
         10_000, "Purges remembered, to keep renders in flight from putting back what was purged.", least=1
     )
+
+    @property
+    def image_cpu_s(self) -> int:
+        """CPU time one image may take: as set, or four fifths of a request's time."""
+        return self.worker_cpu_s or max(1, int(self.request_timeout_s * 0.8))

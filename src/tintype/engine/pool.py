@@ -91,7 +91,7 @@ class Pool:
         setup = Setup(
             parent=os.getpid(),
             memory_bytes=self._limits.worker_memory_bytes,
-            cpu_s=self._limits.worker_cpu_s,
+            cpu_s=self._limits.image_cpu_s,
             result_bytes=self._limits.result_bytes,
         )
         crew = self._crew = Crew(size, turnover, self._telemetry, self._clock, self._dispatch, self._lost)
