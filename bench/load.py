@@ -13,6 +13,13 @@ _ANSWER_S = 60.0
 _RETRY_S = 0.05
 
 
+class Ask(NamedTuple):
+    """A request of its own: its path, and header lines, each with its line end."""
+
+    path: str
+    lines: str = ""
+
+
 class Answer(NamedTuple):
     """One answer; headers with lower-case names."""
 
@@ -57,7 +64,7 @@ class Load:
     def __init__(
         self,
         port: int,
-        paths: Iterator[str],
+        paths: Iterator[str | Ask],
         *,
         connections: int,
         seconds: float = 0.0,
@@ -81,9 +88,13 @@ class Load:
         self.tally.took_s = time.perf_counter() - began
         return self.tally
 
+    def stop(self) -> None:
+        """Ask for nothing more. From any thread."""
+        self._until = 0.0
+
     async def _connection(self) -> None:
         pair: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        while (path := self._next()) is not None:
+        while (ask := self._next()) is not None:
             while time.perf_counter() < self._until:
                 try:
                     pair = pair or await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 20)
@@ -92,7 +103,7 @@ class Load:
                     await self._wait_a_little()
                     continue
                 try:
-                    await asyncio.wait_for(self._ask(pair, path), _ANSWER_S)
+                    await asyncio.wait_for(self._ask(pair, ask), _ANSWER_S)
                 except (OSError, asyncio.IncompleteReadError, ValueError, TimeoutError):
                     self.tally.broken += 1
                     pair[1].close()
@@ -108,13 +119,15 @@ class Load:
             raise RuntimeError("the node does not answer")
         await asyncio.sleep(_RETRY_S)
 
-    def _next(self) -> str | None:
-        return next(self._paths, None) if time.perf_counter() < self._until else None
+    def _next(self) -> Ask | None:
+        found = next(self._paths, None) if time.perf_counter() < self._until else None
+        return Ask(found) if isinstance(found, str) else found
 
-    async def _ask(self, pair: tuple[asyncio.StreamReader, asyncio.StreamWriter], path: str) -> None:
+    async def _ask(self, pair: tuple[asyncio.StreamReader, asyncio.StreamWriter], ask: Ask) -> None:
         reader, writer = pair
+        path, more = ask
         began = time.perf_counter()
-        writer.write(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode("latin-1"))
+        writer.write(f"GET {path} HTTP/1.1\r\n{self._head}{more}\r\n".encode("latin-1"))
         first, *lines = (await reader.readuntil(b"\r\n\r\n"))[:-4].decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))

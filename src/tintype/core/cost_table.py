@@ -43,53 +43,53 @@ class Encode(NamedTuple):
 
 
 DECODE: dict[Format, Decode] = {
-    Format.JPEG: Decode(0.5, 3.4, 3.1, streaming=True),
-    Format.PNG: Decode(0.4, 0.0, 12.3, streaming=True),
-    Format.GIF: Decode(0.5, 0.0, 7.8),
-    Format.WEBP: Decode(0.5, 10.4, 8.1),
-    Format.AVIF: Decode(2.0, 0.0, 54.0),
+    Format.JPEG: Decode(1.2, 2.7, 3.5, streaming=True),
+    Format.PNG: Decode(1.1, 0.0, 11.1, streaming=True),
+    Format.GIF: Decode(0.44, 0.0, 7.0),
+    Format.WEBP: Decode(2.0, 9.2, 6.4),
+    Format.AVIF: Decode(8.7, 0.0, 22.8),
     Format.HEIC: Decode(3.0, 0.0, 40.0),
-    Format.TIFF: Decode(0.5, 0.0, 9.8, streaming=True),
-    Format.SVG: Decode(5.0, 0.0, 9.0),
-    Format.BMP: Decode(0.5, 0.0, 1.2),
-    Format.ICO: Decode(0.5, 0.0, 5.0),
-    Format.JXL: Decode(1.0, 0.0, 20.0),
+    Format.TIFF: Decode(0.39, 0.0, 1.2, streaming=True),
+    Format.SVG: Decode(16.7, 0.0, 92.1),
+    Format.BMP: Decode(0.38, 0.0, 3.9),
+    Format.ICO: Decode(1.1, 0.0, 22.1),
+    Format.JXL: Decode(0.96, 0.0, 17.7),
 }
 
 STEPS: dict[str, Work] = {
     "ToWorking": Work(),
-    "TrimBorder": Work(read_ms=180.0, whole=True),
+    "TrimBorder": Work(read_ms=163.0, whole=True),
     "CropBox": Work(),
-    "SmartCrop": Work(read_ms=9.5, whole=True),
-    "Scale": Work(read_ms=2.7, made_ms=7.0),
-    "Turn": Work(read_ms=4.3, whole=True),
-    "Mirror": Work(read_ms=2.3, whole=True),
-    "BlurStep": Work(read_ms=9.0, whole=True),
-    "SharpenStep": Work(read_ms=72.0, whole=True),
-    "PixelateStep": Work(read_ms=2.3, whole=True),
-    "Canvas": Work(made_ms=1.4),
-    "Flatten": Work(read_ms=5.8),
-    "Overlay": Work(fixed_ms=2.0, read_ms=17.0, whole=True),
+    "SmartCrop": Work(read_ms=3.0, whole=True),
+    "Scale": Work(read_ms=2.7, made_ms=9.3),
+    "Turn": Work(read_ms=6.5, whole=True),
+    "Mirror": Work(read_ms=3.7, whole=True),
+    "BlurStep": Work(read_ms=4.1, whole=True),
+    "SharpenStep": Work(read_ms=77.4, whole=True),
+    "PixelateStep": Work(read_ms=3.8, whole=True),
+    "Canvas": Work(made_ms=2.0),
+    "Flatten": Work(read_ms=5.9),
+    "Overlay": Work(fixed_ms=9.7, read_ms=5.8, whole=True),
 }
 
 # What the pixels themselves add, for each MP that is brought to working space or scaled.
-CMYK = Work(fixed_ms=5.0, read_ms=60.0)
-PROFILE = Work(fixed_ms=1.0, made_ms=20.0)  # transformed after scaling
-LINEAR_SCALE = Work(read_ms=19.0)
-ALPHA_SCALE = Work(read_ms=6.0)
+CMYK = Work(fixed_ms=39.5, read_ms=34.6)
+PROFILE = Work(fixed_ms=5.0, made_ms=10.0)  # transformed after scaling
+LINEAR_SCALE = Work(read_ms=17.8, made_ms=74.3)
+ALPHA_SCALE = Work(read_ms=3.8, made_ms=28.1)
 
 ENCODE: dict[Format, Encode] = {
-    Format.JPEG: Encode(0.5, 11.0),
-    Format.PNG: Encode(0.7, 58.0),
-    Format.GIF: Encode(8.0, 1330.0),
-    Format.WEBP: Encode(0.7, 100.0, ((0, 36.0), (1, 45.0), (2, 57.0), (3, 78.0), (4, 100.0), (5, 150.0), (6, 280.0))),
-    Format.AVIF: Encode(2.0, 226.0, ((0, 66.0), (1, 226.0), (2, 500.0), (3, 1200.0), (4, 3100.0))),
-    Format.TIFF: Encode(0.5, 2.7),
-    Format.BMP: Encode(0.3, 1.1),
-    Format.ICO: Encode(0.5, 60.0),
-    Format.JXL: Encode(1.0, 30.0, ((1, 23.0), (3, 27.0), (4, 30.0), (7, 325.0))),
+    Format.JPEG: Encode(0.8, 7.1),
+    Format.PNG: Encode(1.4, 72.6),
+    Format.GIF: Encode(12.5, 622.0),
+    Format.WEBP: Encode(2.3, 83.3, ((0, 30.0), (1, 32.6), (2, 42.3), (3, 87.0), (4, 87.6), (5, 96.4), (6, 181.0))),
+    Format.AVIF: Encode(9.5, 144.0, ((0, 44.8), (1, 199.0), (2, 314.0), (3, 444.0), (4, 2350.0))),
+    Format.TIFF: Encode(1.1, 1.6),
+    Format.BMP: Encode(0.28, 10.1),
+    Format.ICO: Encode(1.7, 49.6),
+    Format.JXL: Encode(1.0, 27.4, ((1, 33.1), (3, 34.7), (4, 45.7), (7, 398.0))),
 }
-PALETTE_MS = 1250.0  # a PNG with a palette of its own, for each MP
+PALETTE_MS = 1410.0  # a PNG with a palette of its own, for each MP
 
 # What every image costs besides: messages, descriptors, start of a pipeline.
 FIXED_MS = 1.0
