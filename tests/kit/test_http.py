@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -132,6 +134,74 @@ async def test_of_several_addresses_only_allowed_ones_are_used(monkeypatch: pyte
     assert len(await open_resolver.resolve("both.example", 80)) == 2
     await resolver.close()
     await open_resolver.close()
+
+
+class Slow:
+    """A name server that answers for slow.example only once it is told to."""
+
+    def __init__(self) -> None:
+        self.answers, self.lock = threading.Event(), threading.Lock()
+        self.asked, self.at_once, self.most = 0, 0, 0
+
+    def getaddrinfo(self, host: str, *_: object, **__: object) -> list[Any]:
+        if host.endswith("slow.example"):
+            with self.lock:
+                self.asked += 1
+                self.at_once += 1
+                self.most = max(self.most, self.at_once)
+            self.answers.wait(60)
+            with self.lock:
+                self.at_once -= 1
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PUBLIC, 80))]
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    slow = Slow()
+    monkeypatch.setattr(socket, "getaddrinfo", slow.getaddrinfo)
+    yield slow
+    slow.answers.set()
+
+
+async def test_a_slow_domain_keeps_no_other_name_waiting(slow: Slow) -> None:
+    resolver = Resolver(Guard())
+    given_up = [asyncio.create_task(resolver.resolve(f"n{n}.slow.example")) for n in range(200)]
+    await asyncio.sleep(0.1)
+    for task in given_up:
+        task.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+    late = asyncio.create_task(resolver.resolve("late.slow.example"))  # nobody waits for the others, but they go on
+    assert (await asyncio.wait_for(resolver.resolve("quick.example"), 30))[0]["host"] == PUBLIC
+    assert not late.done()
+    slow.answers.set()
+    assert (await late)[0]["host"] == PUBLIC
+    assert slow.most <= 4
+    del given_up, task, late
+    gc.collect()  # the tasks that were given up hold on to where they waited
+    assert len(resolver._turns) == 0
+    await resolver.close()
+
+
+async def test_all_names_of_a_domain_have_their_turn(slow: Slow) -> None:
+    resolver = Resolver(Guard())
+    tasks = [asyncio.create_task(resolver.resolve(f"n{n}.slow.example")) for n in range(50)]
+    await asyncio.sleep(0.1)
+    slow.answers.set()
+    assert [found[0]["host"] for found in await asyncio.gather(*tasks)] == [PUBLIC] * 50
+    assert (slow.asked, slow.most) == (50, 4)
+    await resolver.close()
+
+
+async def test_nobody_waits_for_a_turn_for_ever(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tintype.kit.http._TURN_S", 0.05)
+    resolver = Resolver(Guard())
+    first = [asyncio.create_task(resolver.resolve(f"n{n}.slow.example")) for n in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(TimeoutError):
+        await resolver.resolve("more.slow.example")
+    slow.answers.set()
+    await asyncio.gather(*first)
+    await resolver.close()
 
 
 async def test_a_name_that_does_not_exist_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from aiohttp import ClientRequest, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -18,8 +21,11 @@ from yarl import URL
 from tintype.core.errors import BadRequest, SourceDenied
 from tintype.kit.guard import Guard
 
-# Name look-ups under way at once. They have threads of their own: a slow name server stops nothing else.
-_LOOKUPS = 16
+# Name look-ups under way at once, and those below one domain. They have threads of their own: a slow name server stops
+# nothing else, and as a look-up goes on when nobody waits for it any more, no domain may take them all.
+_LOOKUPS, _LOOKUPS_A_DOMAIN = 64, 4
+# How long a look-up may wait for its turn. Seconds.
+_TURN_S = 5.0
 _NAMES_KEPT_S = 10
 # Longest status line, longest header and most headers of an answer.
 _LINE_BYTES, _FIELD_BYTES, _FIELDS = 8190, 8190, 128
@@ -28,6 +34,9 @@ _URL = re.compile(r"(https?)://([^/?#\\\s\x00-\x20\x7f]+)([/?][^#]*)?(?:#.*)?", 
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What may stand in a path or query as it is (RFC 3986, and brackets, which servers take): the rest is percent-encoded.
 _AS_IS = "%!$&'()*+,-./:;=?@_~[]"
+
+
+Info: TypeAlias = tuple[int, int, int, str, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,9 @@ class Resolver(AbstractResolver):
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._threads = ThreadPoolExecutor(_LOOKUPS, "resolve")
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = (
+            WeakValueDictionary()
+        )  # kept by who has or awaits one
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -53,15 +65,33 @@ class Resolver(AbstractResolver):
 
         Raises:
             OSError: it has none.
+            TimeoutError: look-ups below its domain are under way, and none of them ended in time.
             SourceDenied: it has none that is allowed.
         """
-        loop = asyncio.get_running_loop()
-        infos = await loop.run_in_executor(self._threads, _look_up, host, port, family)
+        infos = await self._look_up(host, port, family)
         addresses = [_result(host, family, address) for family, *_, address in infos]
         allowed = [address for address in addresses if not self._guard.refusal(address["host"])]
         if not allowed:
             self._guard.check((addresses[0]["host"],))
         return allowed
+
+    async def _look_up(self, host: str, port: int, family: int) -> list[Info]:
+        turns = self._turns.setdefault(_domain(host), asyncio.Semaphore(_LOOKUPS_A_DOMAIN))
+        async with asyncio.timeout(_TURN_S):
+            await turns.acquire()
+        loop = asyncio.get_running_loop()
+
+        def ended(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(turns.release)
+
+        try:
+            looking = self._threads.submit(_look_up, host, port, family)
+        except RuntimeError:  # closed
+            turns.release()
+            raise
+        looking.add_done_callback(ended)  # of the thread's work, which outlives whoever stops waiting here
+        return await asyncio.wrap_future(looking)
 
     async def close(self) -> None:
         """End the threads; a look-up under way ends by itself."""
@@ -152,7 +182,12 @@ def request_url(text: str) -> URL:
         raise BadRequest("The source URL's host or port cannot be read") from None
 
 
-def _look_up(host: str, port: int, family: int) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+def _domain(host: str) -> str:
+    """Return the last two labels of a name: whoever runs a slow name server has any number of names below them."""
+    return ".".join(host.lower().rstrip(".").split(".")[-2:])
+
+
+def _look_up(host: str, port: int, family: int) -> list[Info]:
     infos = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     # Without IPv6 support compiled in, IPv6 addresses come as pairs of numbers; there is nothing to connect to then.
     found = [info for info in infos if isinstance(info[4][0], str)]
