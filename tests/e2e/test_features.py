@@ -66,9 +66,9 @@ def test_client_hints(site: Node, origin: Origin) -> None:
     vary = "Sec-CH-DPR, DPR, Sec-CH-Width, Width"
     for headers, width in (
         ({}, 400),
-        ({"Width": "120"}, 120),
-        ({"Sec-CH-Width": "90", "Width": "120"}, 90),
-        ({"DPR": "9", "Width": "50"}, 50),
+        ({"Width": "120"}, 128),  # hints go up a ladder
+        ({"Sec-CH-Width": "90", "Width": "120"}, 96),
+        ({"DPR": "9", "Width": "50"}, 64),
         ({"Width": "many"}, 400),
     ):
         answer = site.ask(url(origin, "hints", ""), headers=headers)

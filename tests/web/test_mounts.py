@@ -62,7 +62,7 @@ def test_an_offer_keeps_what_can_matter_and_no_more() -> None:
     assert (webp.vary, webp.offer(headers)) == ("Accept", Offer(accepts=(Format.WEBP,)))
     hints = mount("hints", policy=Policy(client_hints=True))
     assert hints.vary == "Sec-CH-DPR, DPR, Sec-CH-Width, Width"
-    assert hints.offer(headers) == Offer(dpr=2.0, width=300)
+    assert hints.offer(headers) == Offer(dpr=2.0, width=304)
     assert hints.offer({b"dpr": b"9", b"sec-ch-width": b"x"}) == Offer()
 
 

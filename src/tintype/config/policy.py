@@ -28,7 +28,9 @@ POLICY: dict[str, dict[str, Any]] = {
         "Formats used instead, whatever the URL names, when the client accepts them.", choices=("jxl", "avif", "webp")
     ),
     "passthrough": _doc("Source formats handed on unprocessed when the result would have the same format."),
-    "client_hints": _doc("Take width and pixel ratio from the Width and DPR headers when the URL names none."),
+    "client_hints": _doc(
+        "Take width and pixel ratio from the Width and DPR headers, rounded up to few steps, when the URL names none."
+    ),
     "light": _doc("Where pixels are averaged: gamma as most servers do, or linear, the better picture."),
     "shrink_on_load": _doc("Decode JPEG and WebP at a reduced size where that is enough."),
     "shrink_table": _doc("When the JPEG decoder may reduce: measured (quality first) or imgproxy (as imgproxy does)."),
