@@ -137,6 +137,16 @@ def test_purge_by_prefix_and_of_all(site: Node, origin: Origin) -> None:
     assert origin.count("/other.jpg") == 2
 
 
+def test_after_a_purge_an_old_etag_is_no_longer_confirmed_unseen(site: Node, origin: Origin) -> None:
+    origin.pages["/known.jpg"] = Page(picture(seed=79), headers=FRESH)
+    asked = url(origin, "plain", "w:50", "known.jpg")
+    known = {"If-None-Match": site.ask(asked).headers["etag"]}
+    assert site.ask(asked, headers=known).status == 304
+    origin.pages["/known.jpg"] = Page(picture(seed=790), headers=FRESH)
+    purge(site, source=f"{origin.url}/known.jpg")
+    assert site.ask(asked, headers=known).status == 200
+
+
 def test_expires(site: Node, origin: Origin) -> None:
     soon = int(time.time()) + 100
     answer = site.ask(url(origin, "plain", f"exp:{soon}"))
