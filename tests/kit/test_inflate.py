@@ -77,7 +77,7 @@ def test_padding_after_the_end_is_ignored() -> None:
     assert decoded("deflate", zlib.compress(b"body") + b"junk", 100) == b"body"
 
 
-@pytest.mark.parametrize("sent", [b"GIF89a not gzip at all", gzip.compress(b"")[:10] + b"\x07" * 50])
+@pytest.mark.parametrize("sent", [b"GIF89a not gzip at all", gzip.compress(b"", mtime=0)[:10] + b"\x07" * 50])
 def test_what_is_not_in_its_encoding_is_a_failure_of_the_origin(sent: bytes) -> None:
     with pytest.raises(SourceFailed):
         decoded("gzip", sent, 1000)
