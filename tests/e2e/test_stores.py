@@ -180,7 +180,7 @@ def jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Path]
         yield node, root
 
 
-@pytest.mark.parametrize("path", ["in/a.jpg", "stays.jpg", "in/../in/a.jpg", "./in/./a.jpg", "in//a.jpg", "%69n/a.jpg"])
+@pytest.mark.parametrize("path", ["in/a.jpg", "stays.jpg", "in//a.jpg", "%69n/a.jpg"])
 def test_what_is_inside_is_served(jail: tuple[Node, Path], path: str) -> None:
     node, _ = jail
     assert node.ask(f"/unsafe/w:100/plain/local:///{path}").status == 200
