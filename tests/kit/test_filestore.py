@@ -60,7 +60,9 @@ def file_of(folder: Path, key: str) -> Path:
 
 
 def files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and path.parent != folder]
+    """What is there, whatever goes away meanwhile: `rglob` fails when a folder does."""
+    found = (Path(where) / name for where, _, names in os.walk(folder) for name in names)
+    return [path for path in found if path.parent != folder]
 
 
 # Keeping

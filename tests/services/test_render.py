@@ -87,6 +87,26 @@ async def test_an_origin_that_never_sends_the_same_twice(tmp_path: Path, origin:
         assert (found.status, seen.setdefault(found.headers["etag"], found.body)) == (200, found.body)
 
 
+# One render for all
+
+
+async def test_whenever_they_come_identical_requests_are_rendered_once(tmp_path: Path, start: Start) -> None:
+    """Some come while it is rendered, some when it has just landed in the cache, some after."""
+    (tmp_path / "i.png").write_bytes(solid(RED, (120, 80)))
+    running = await start()
+    await running.ask("/unsafe/w:10/plain/local:///i.png")
+
+    async def later(asked: str, seconds: float) -> int:
+        await asyncio.sleep(seconds)
+        return (await running.ask(asked)).status
+
+    variants = 40
+    for i in range(variants):
+        asked = f"/unsafe/w:{20 + i}/plain/local:///i.png"
+        assert set(await asyncio.gather(*(later(asked, j * 0.0007) for j in range(16)))) == {200}
+    assert running.metric("tintype_engine_seconds_count", kind="run") == variants + 1
+
+
 # Watermarks and fallbacks that move
 
 

@@ -59,10 +59,13 @@ class Make:
             timings.add("render", self._clock.monotonic() - begun)
 
     async def _keep(self, view: View, timings: Timings) -> Entry:
-        timings.outcome = "miss"
         generation = self._cache.generation
-        entry = await self._render(view, timings)
-        await self._cache.put(view.key, entry, generation=generation)
+        # Another flight may have landed between this request's look at the cache and its take-off.
+        entry = await self._cache.get(view.key)
+        timings.outcome = "hit" if entry else "miss"
+        if entry is None:
+            entry = await self._render(view, timings)
+            await self._cache.put(view.key, entry, generation=generation)
         return entry
 
     async def _render(self, view: View, timings: Timings) -> Entry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from tintype.core.binding import Binding
 from tintype.core.entry import Entry
 from tintype.core.errors import SourceError, SourceFailed, UnsupportedImage
@@ -10,6 +12,9 @@ from tintype.services.answers import Answer, Raw, Timings, Unchanged, Variant
 from tintype.services.look import Look, View, Want
 from tintype.services.make import Make, Moved
 from tintype.services.renewal import Renewals
+
+# A key and what is kept under it.
+Found: TypeAlias = tuple[str, Entry]
 
 # How often a want is looked at while its inputs keep changing.
 _LOOKS = 3
@@ -64,7 +69,9 @@ class Render:
             if not want.tenant.fallback or want.asked.delivery.raw:
                 raise
             self._telemetry.event("fallback_served", tenant=want.tenant.name, error=error.code)
-            view, key, entry = await self._result(await self._look.fallback(want), timings)
+            view = await self._look.fallback(want)
+            found = await self._cached(view, timings)
+            view, (key, entry) = (view, found) if found else await self._made(view, timings)
             return Variant(key, entry, view.binding, timings, error=error)
 
     async def _raw(self, want: Want, timings: Timings) -> Raw:
@@ -80,21 +87,23 @@ class Render:
         found = await self._cached(view, timings)
         if found is None and not self._confirmed(view.binding, started):
             view = await self._look(want, timings, 0.0)  # a miss asks the origin before it renders
-        key, entry = found or ("", None)
-        if entry is None:
-            view, key, entry = await self._result(view, timings)
+            found = await self._cached(view, timings)
+        view, (key, entry) = (view, found) if found else await self._made(view, timings)
         return Variant(key, entry, view.binding, timings, self._stale(view.binding, started))
 
-    async def _result(self, view: View, timings: Timings) -> tuple[View, str, Entry]:
+    async def _made(self, view: View, timings: Timings) -> tuple[View, Found]:
+        """Make what no cache has; where an input has moved meanwhile, find or make what the result is now."""
         for _ in range(_LOOKS):
             try:
-                found = await self._cached(view, timings)
-                return view, *(found or (view.key, await self._make(view, timings)))
+                return view, (view.key, await self._make(view, timings))
             except Moved as moved:
                 view = await self._look.again(view, moved.binding)
+            found = await self._cached(view, timings)
+            if found is not None:
+                return view, found
         raise SourceFailed("the origin sends other bytes each time it is asked; let it answer the same for a while")
 
-    async def _cached(self, view: View, timings: Timings) -> tuple[str, Entry] | None:
+    async def _cached(self, view: View, timings: Timings) -> Found | None:
         if view.binding.private:
             return None
         begun = self._clock.monotonic()
