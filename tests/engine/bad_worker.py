@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
+import threading
 import time
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +22,7 @@ from tests.worker.attempts import ATTEMPTS
 from tintype.core.errors import ImageTooLarge
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
-from tintype.core.messages import Done, Probed
+from tintype.core.messages import Done, Job, Probe, Probed
 from tintype.core.plan import Plan
 from tintype.worker import entry, loop
 
@@ -108,18 +111,49 @@ def attempt(argument: str) -> str:
         return f"refused {type(error).__name__}"
 
 
-def babble(first: str) -> str:
-    """Answer requests that nobody has made yet, so that the next one would get our answer."""
-    info = ImageInfo(format=Format.PNG, width=666, height=666)
-    for fd in range(3, 64):
-        if not stat.S_ISSOCK(_mode(fd)):
-            continue
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd)
-        for number in range(int(first), int(first) + 3):
-            for message in (Probed(id=number, info=info), Done(id=number, results=())):
-                sock.sendmsg([msgspec.msgpack.encode(message)])
-        sock.detach()
+def babble(which: str) -> str:
+    """Answer this request and its likely successors, or `others` only, each in both ways; the next would get our answer."""
+    own = _own_id()
+    for number in (*(() if which == "others" else (own,)), *range(own + 1, own + 4), *range(4)):
+        for message in (Probed(id=number, info=_WRONG), Done(id=number, results=())):
+            _post(msgspec.msgpack.encode(message))
     return "babbled"
+
+
+def babble_later(seconds: str) -> str:
+    """Answer as one should, and babble some time after that."""
+    own = _own_id()
+    packet = msgspec.msgpack.encode(Probed(id=own + 1, info=_WRONG))
+    threading.Timer(float(seconds), _post, [packet]).start()
+    return "said"
+
+
+def rubbish(seconds: str) -> str:
+    """Answer as one should, and send what is no message some time after that."""
+    threading.Timer(float(seconds), _post, [b"\xc1"]).start()
+    return "said"
+
+
+_WRONG = ImageInfo(format=Format.PNG, width=666, height=666)
+
+
+def _own_id() -> int:
+    """Return the number of the request under way, as any code in this process can find it."""
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None:
+        if isinstance(message := frame.f_locals.get("message"), Probe | Job):
+            return message.id
+        frame = frame.f_back
+    raise LookupError("no request")
+
+
+def _post(packet: bytes) -> None:
+    """Send a packet on our one socket."""
+    for fd in range(3, 64):
+        if stat.S_ISSOCK(_mode(fd)):
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=fd)
+            sock.sendmsg([packet])
+            sock.detach()
 
 
 def _mode(fd: int) -> int:
@@ -141,6 +175,8 @@ VERBS: dict[str, Callable[[str], str]] = {
     "raise": surprise,
     "exit": leave,
     "babble": babble,
+    "babble_later": babble_later,
+    "rubbish": rubbish,
     "try": attempt,
 }
 

@@ -264,18 +264,6 @@ async def test_an_idle_worker_killed_is_replaced_without_anybody_noticing(engine
         assert await bench.say("echo x") == "x"
 
 
-async def test_a_worker_that_answers_what_nobody_asked_is_ended(engine: Benches) -> None:
-    """Answers to requests yet to come would be given to someone else."""
-    bench = await engine()
-    with pytest.raises(EngineFailed):
-        await bench.say("babble 1")
-    await asyncio.sleep(0.5)  # what it says too much is heard a moment later, and ends it
-    assert (await bench.probe("echo four")).width == 4
-    with pytest.raises(EngineFailed, match="Probed"):
-        await bench.say("babble 4")  # this very request, answered as if it were a probe; and the ones after it
-    assert await bench.say("echo mine") == "mine"
-
-
 async def test_results_over_the_limit_are_refused_by_name(engine: Benches) -> None:
     bench = await engine(limits=Limits(result_bytes=1000))
     with pytest.raises(ImageTooLarge, match=r"limits\.result_bytes"):

@@ -17,7 +17,7 @@ from tintype.core.errors import BrokenImage, EngineFailed, ImageTooLarge, Tintyp
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.messages import MAX_PACKET_BYTES, Checked, Done, Failed, FromWorker, Input, Probe, Probed, Result
-from tintype.engine.channel import Channel, encode, pair
+from tintype.engine.channel import Channel, End, encode, pair
 from tintype.engine.results import read_done, read_info, read_proofs, read_results
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uses memfd")
@@ -136,8 +136,13 @@ class Ear:
     def __init__(self) -> None:
         self.ours, self.theirs = pair()
         self.heard: list[tuple[FromWorker, int]] = []
+        self.ends: list[End] = []
         self.closed = asyncio.Event()
-        self.channel = Channel(self.ours, msgspec.msgpack.Decoder(FromWorker), self._hear, self.closed.set)
+        self.channel = Channel(self.ours, msgspec.msgpack.Decoder(FromWorker), self._hear, self._end)
+
+    def _end(self, end: End) -> None:
+        self.ends.append(end)
+        self.closed.set()
 
     def _hear(self, message: FromWorker, fds: list[int]) -> None:
         self.heard.append((message, len(fds)))
@@ -155,7 +160,7 @@ async def test_a_packet_that_is_none_of_ours_ends_the_talk_and_leaks_nothing(pac
     before = open_descriptors()
     socket.send_fds(ear.theirs, [packet], [body, body])
     await asyncio.wait_for(ear.closed.wait(), 10)
-    assert ear.heard == []
+    assert (ear.heard, ear.ends) == ([], [End.GARBAGE])
     assert open_descriptors() == before - 1  # our end
     ear.theirs.close()
 
@@ -166,7 +171,7 @@ async def test_more_descriptors_than_a_message_may_have_end_the_talk_and_leak_no
     done = msgspec.msgpack.encode(Done(id=1, results=()))
     socket.send_fds(ear.theirs, [done], [body] * 100)
     await asyncio.wait_for(ear.closed.wait(), 10)
-    assert ear.heard == []
+    assert (ear.heard, ear.ends) == ([], [End.GARBAGE])
     assert open_descriptors() == before - 1
     ear.theirs.close()
 
@@ -178,6 +183,16 @@ async def test_messages_come_in_order_and_then_the_end() -> None:
     ear.theirs.close()
     await asyncio.wait_for(ear.closed.wait(), 10)
     assert ear.heard == [(Checked(id=number), 0) for number in range(5)]
+    assert ear.ends == [End.HUNG_UP]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the end says less")
+async def test_an_end_with_something_unread_is_told_from_an_end() -> None:
+    ear = Ear()
+    ear.channel.send(b"never read")
+    ear.theirs.close()
+    await asyncio.wait_for(ear.closed.wait(), 10)
+    assert ear.ends == [End.UNREAD]
 
 
 async def test_a_packet_of_the_largest_size_is_carried() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 from typing import Generic, TypeVar
 
 import msgspec
@@ -30,6 +31,14 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
+class End(Enum):
+    """How a channel came to its end."""
+
+    HUNG_UP = auto()
+    UNREAD = auto()  # the other side ended before it had read all that was sent: Linux then says ECONNRESET
+    GARBAGE = auto()  # it sent what is no message of ours; whoever does is not talked to any more
+
+
 class Channel(Generic[M]):
     """Sends at once or fails, and calls back for each message and for the end."""
 
@@ -38,9 +47,9 @@ class Channel(Generic[M]):
         sock: socket.socket,
         decoder: msgspec.msgpack.Decoder[M],
         heard: Callable[[M, list[int]], None],
-        closed: Callable[[], None],
+        closed: Callable[[End], None],
     ) -> None:
-        """Call `heard` with each message and its descriptors, which it then owns; `closed` when the other side hangs up."""
+        """Call `heard` with each message and its descriptors, which it then owns; `closed` when there will be no more."""
         self._sock, self._decoder, self._heard, self._closed = sock, decoder, heard, closed
         self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
@@ -67,25 +76,27 @@ class Channel(Generic[M]):
             packet, fds, flags, _ = socket.recv_fds(self._sock, MAX_PACKET_BYTES, MAX_PLANS, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return False
+        except ConnectionResetError:
+            return self._hang_up(End.UNREAD)
         except OSError:
-            return self._hang_up()
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or not packet:
+            return self._hang_up(End.HUNG_UP)
+        if not packet or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             close_all(fds)
-            return self._hang_up()
+            return self._hang_up(End.GARBAGE if packet else End.HUNG_UP)
         return self._hear(packet, fds)
 
     def _hear(self, packet: bytes, fds: list[int]) -> bool:
         try:
             message = self._decoder.decode(packet)
-        except msgspec.MsgspecError:  # not one of ours: whoever sends such things is not talked to any more
+        except msgspec.MsgspecError:
             close_all(fds)
-            return self._hang_up()
+            return self._hang_up(End.GARBAGE)
         self._heard(message, fds)
         return True
 
-    def _hang_up(self) -> bool:
+    def _hang_up(self, end: End) -> bool:
         self.close()
-        self._closed()
+        self._closed(end)
         return False
 
 

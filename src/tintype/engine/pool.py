@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import Any
 
 from msgspec.structs import replace
@@ -59,7 +59,7 @@ class Checkup:
 
 
 class Pool:
-    """Port Engine. Requests wait in order of arrival; nothing is tried twice; no thread per request."""
+    """Port Engine. Requests wait in order of arrival; nothing that a worker began is tried twice; no thread per request."""
 
     def __init__(
         self,
@@ -75,7 +75,6 @@ class Pool:
         self._command = tuple(command or COMMAND)
         self._ledger = PoisonLedger(settings.poison_crashes, settings.poison_s)
         self._queue: deque[Task] = deque()
-        self._ids = count(1)
         self._crew: Crew | None = None
         self._draining = False
 
@@ -105,7 +104,7 @@ class Pool:
 
     async def check(self) -> Checkup:
         """Have a worker prove once more that what must not decode does not."""
-        number = next(self._ids)
+        number = _number()
         deadline = self._clock.monotonic() + _CHECK_S
         proofs = await self._perform(self._task(number, Check(id=number), (), "", deadline, read_proofs))
         ready = await self._started().first
@@ -115,7 +114,7 @@ class Pool:
         self, source: int, size: int, format: Format, *, tenant: str, digest: str, source_pixels: int, deadline: float
     ) -> ImageInfo:
         """See port Engine."""
-        number = next(self._ids)
+        number = _number()
         message = Probe(id=number, input=Input(format=format, size=size), source_pixels=source_pixels)
         task = self._task(number, message, (source,), tenant, deadline, read_info)
         task.suspect = lambda: (tenant, digest, "probe")
@@ -135,7 +134,7 @@ class Pool:
         """See port Engine."""
         _check_counts(len(inputs), len(plans))
         most = self._limits.result_bytes
-        number = next(self._ids)
+        number = _number()
         job = Job(
             id=number,
             inputs=tuple(Input(format=kind, size=size) for _, size, kind in inputs),
@@ -240,7 +239,9 @@ class Pool:
     def _lost(self, worker: Worker, task: Task) -> None:
         """Settle a task whose worker died. If it was killed at its deadline, the caller has its answer already."""
         end = read_exit(worker.code or 0)
-        if not end.guilty or task.suspect is None:
+        if worker.unbegun and self._put_back(task):
+            return
+        if worker.unbegun or not end.guilty or task.suspect is None:
             task.fail(EngineFailed(f"a worker ended: {end.cause}"))
             return
         task.crashed = True
@@ -248,6 +249,14 @@ class Pool:
         self._telemetry.count("engine_crashes", reason=end.cause)
         self._telemetry.event("engine.image_crashed", tenant=task.tenant, cause=end.cause, crashes=crashes)
         task.fail(BrokenImage(f"the source ended its worker: {end.cause}"))
+
+    def _put_back(self, task: Task) -> bool:
+        """Let the next worker have a task that somebody waits for and that was put back never before."""
+        if task.again or task.future.done() or self._draining:
+            return False
+        task.again, task.started_at = True, None
+        self._queue.appendleft(task)
+        return True
 
     def _judge(self, ready: Ready) -> None:
         """Say which layers hold; refuse to go on without all of them if the operator wants that."""
@@ -265,6 +274,11 @@ class Pool:
             self._telemetry.observe("queue_seconds", task.started_at - task.queued_at)
             kind = "run" if task.images else "probe"
             self._telemetry.observe("engine_seconds", self._clock.monotonic() - task.started_at, kind=kind)
+
+
+def _number() -> int:
+    """Number a request so that nobody can answer it who has not read it: a worker gone wrong would guess a count."""
+    return secrets.randbits(63)
 
 
 def _check_counts(inputs: int, plans: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -129,7 +130,8 @@ class Forked:
     def kill(self) -> None:
         self._doomed = True
         if self._pidfd >= 0:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # ended, and the zygote has yet to say so
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def watch(self, ended: Callable[[int], None]) -> None:
         self._ended = ended

@@ -29,6 +29,7 @@ class Task:
     future: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = 0.0
     started_at: float | None = None
+    again: bool = False  # whether the first worker that got it broke before it began it
     crashed: bool = False
 
     def answer(self, reply: FromWorker, fds: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from enum import Enum, auto
 import msgspec
 
 from tintype.core.messages import Done, Failed, FromWorker, Ready
-from tintype.engine.channel import Channel
+from tintype.engine.channel import Channel, End
 from tintype.engine.process import Process
 from tintype.engine.results import close_all
 from tintype.engine.task import Task
@@ -53,6 +53,8 @@ class Worker:
         self.failure = ""  # why it did not start
         self.code: int | None = None
         self.overdue = False
+        # Whether it broke before it began its task, or over something else: the task may then be another worker's.
+        self.unbegun = False
         self._changed, self._lost = changed, lost
         self._task: Task | None = None
         self._loop = asyncio.get_running_loop()
@@ -90,15 +92,21 @@ class Worker:
 
     def retire(self) -> None:
         """Take no more tasks and hear no more: its socket has failed, or it cannot be trusted."""
-        self.phase = Phase.ENDING
+        if self.phase is Phase.STARTING:
+            self.failure = self.failure or "it says what no worker says"
+        self.phase, self.unbegun = Phase.ENDING, True
         self._channel.close()
         self.process.kill()
 
     def kill(self) -> None:
         self.process.kill()
 
-    def _hung_up(self) -> None:
+    def _hung_up(self, end: End) -> None:
         """Its socket is closed, so it is ending, or it is of no use: then it must end."""
+        if end is End.GARBAGE:
+            self.retire()
+            return
+        self.unbegun = end is End.UNREAD
         if self.phase is Phase.IDLE:
             self.phase = Phase.ENDING
         self._timer.cancel()
@@ -117,7 +125,7 @@ class Worker:
             self.failure = message.message
         elif task is not None and not isinstance(message, Ready) and message.id == task.id:
             self._answered(task, message, fds)
-        else:  # it says what nobody asked: broken, or taken over; nothing it says counts any more
+        else:  # it says what nobody asked: broken, or taken over, by whatever it was; nothing it says counts any more
             close_all(fds)
             self.retire()
 

@@ -31,7 +31,7 @@ class Zygote:
         self._unborn: dict[int, Forked] = {}
         self._children: dict[int, Forked] = {}  # by pid
         self._timer: asyncio.TimerHandle | None = None
-        self._channel = Channel(process.socket, _DECODER, self._heard, process.kill)
+        self._channel = Channel(process.socket, _DECODER, self._heard, lambda _: process.kill())
         process.watch(self._ended)
 
     def send(self, packet: bytes) -> None:

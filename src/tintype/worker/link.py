@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Sequence
 
@@ -20,12 +21,19 @@ class Link:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
 
     def fileno(self) -> int:
         return self._sock.fileno()
 
     def receive(self) -> tuple[Setup | Probe | Job | Check | Fork, list[int]] | None:
-        """Wait for a message; None when the other side has closed, which ends the worker."""
+        """Wait for a message; None when the other side has closed, which ends the worker.
+
+        Waiting is not reading: who is killed while it waits dies without having taken a message, and the pool, which can
+        tell that, gives it to another.
+        """
+        self._poll.poll()
         packet, fds, _, _ = socket.recv_fds(self._sock, MAX_PACKET_BYTES, MAX_INPUTS, socket.MSG_CMSG_CLOEXEC)
         return (_DECODER.decode(packet), fds) if packet else None
 
