@@ -126,3 +126,25 @@ def test_odd_facts_become_one_line(value: Any) -> None:
 @given(st.text(min_size=10_000, max_size=12_000) | st.just("x" * 10**6))
 def test_a_fact_is_bounded(value: str) -> None:
     assert len(str(redact.fact("x", value))) <= redact.LENGTH + 3
+
+
+@pytest.mark.parametrize("log_format", ["json", "pretty"])
+def test_a_prepared_line_says_what_an_event_says(log_format: str) -> None:
+    settings = TelemetrySettings(log_format=log_format)
+    out, same = io.StringIO(), io.StringIO()
+    facts = {"method": "GET", "path": '/"x\\\udc80/plain/https://u:hunter2@a.b/c.jpg', "status": 200}
+    NodeTelemetry(settings, out=out).line("request", **facts)("id-1", 0.256)
+    NodeTelemetry(settings, out=same).event("request", request_id="id-1", **facts, ms=0.26)
+    assert "hunter2" not in out.getvalue()
+    if log_format == "json":
+        one, other = json.loads(out.getvalue()), json.loads(same.getvalue())
+        assert list(one) == list(other)
+        assert {**one, "time": ""} == {**other, "time": ""}
+    else:
+        assert out.getvalue().split(None, 1)[1] == same.getvalue().split(None, 1)[1]
+
+
+def test_a_prepared_line_below_the_level_is_silent() -> None:
+    out = io.StringIO()
+    NodeTelemetry(TelemetrySettings(log_level="warning"), out=out).line("request")("id", 1.0)
+    assert out.getvalue() == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -115,3 +116,44 @@ def test_the_clock_goes_forward() -> None:
     clock = SystemClock()
     assert clock.now() > 1_700_000_000
     assert clock.monotonic() <= clock.monotonic()
+
+
+def test_parts_of_one_writer_are_summed_with_what_all_add(telemetry: NodeTelemetry) -> None:
+    labels = {"tenant": "a", "status": "2xx", "outcome": "hit"}
+    count, again = telemetry.counter("requests", **labels), telemetry.counter("requests", **labels)
+    timed = telemetry.timer("request_seconds", outcome="hit")
+    count(1)
+    again(2)
+    telemetry.count("requests", 4, **labels)
+    for seconds in (0.0004, 0.0005, 0.3, 99.0):
+        timed(seconds)
+    telemetry.observe("request_seconds", 0.0001, outcome="hit")
+    found = samples(telemetry.exposition().decode())
+    assert found["tintype_requests_total", tuple(sorted(labels.items()))] == 7
+    hit = {dict(at)["le"]: n for (name, at), n in found.items() if name == "tintype_request_seconds_bucket"}
+    assert (hit["0.0005"], hit["0.25"], hit["0.5"], hit["30.0"], hit["+Inf"]) == (3, 3, 4, 4, 5)
+    assert found["tintype_request_seconds_sum", (("outcome", "hit"),)] == pytest.approx(99.301)
+    with pytest.raises(Undeclared):
+        telemetry.counter("requests", tenant="a")
+
+
+def test_a_scrape_can_ask_for_one_metric(telemetry: NodeTelemetry) -> None:
+    telemetry.count("poison")
+    port = telemetry.serve_metrics("127.0.0.1", 0)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics?name[]=tintype_poison_total", timeout=10) as answer:
+        text = answer.read()
+    assert b"tintype_poison_total 1.0" in text
+    assert b"purges" not in text
+
+
+def test_threads_lose_no_count(telemetry: NodeTelemetry) -> None:
+    def add() -> None:
+        for _ in range(5000):
+            telemetry.count("poison")
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert samples(telemetry.exposition().decode())["tintype_poison_total", ()] == 20_000

@@ -1,15 +1,17 @@
-"""The telemetry of a node: logs and Prometheus metrics behind the `Telemetry` port."""
+"""The telemetry of a node: logs and Prometheus metrics behind the `Telemetry` and `Prepared` ports."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, TextIO
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
 from tintype.telemetry.logs import Log
-from tintype.telemetry.metrics import METRICS, OTHER, Kind, Label, Metric
+from tintype.telemetry.metrics import METRICS, Kind
+from tintype.telemetry.series import Series
 from tintype.telemetry.settings import TelemetrySettings
 
 
@@ -27,7 +29,9 @@ class NodeTelemetry:
         self._log = Log(settings, out)
         self._strict = strict
         self.registry = CollectorRegistry()
-        self._series = {m.name: _Series(m, settings.namespace, self.registry) for m in METRICS}
+        self._series = {m.name: Series(m, settings.namespace) for m in METRICS}
+        for series in self._series.values():
+            self.registry.register(series)
         self._server: tuple[WSGIServer, threading.Thread] | None = None
 
     def event(self, name: str, /, **facts: Any) -> None:
@@ -42,14 +46,30 @@ class NodeTelemetry:
     def gauge(self, name: str, value: float, /, **labels: str) -> None:
         self._measure(Kind.GAUGE, name, value, labels)
 
+    def line(self, name: str, /, **facts: Any) -> Callable[[str, float], None]:
+        return self._log.ready(name, facts)
+
+    def counter(self, name: str, /, **labels: str) -> Callable[[float], None]:
+        series = self._declared(Kind.COUNTER, name, labels)
+        return series.own(labels) if series else _unheard
+
+    def timer(self, name: str, /, **labels: str) -> Callable[[float], None]:
+        series = self._declared(Kind.HISTOGRAM, name, labels)
+        return series.own(labels) if series else _unheard
+
     def _measure(self, kind: Kind, name: str, value: float, labels: dict[str, str]) -> None:
+        series = self._declared(kind, name, labels)
+        if series is not None:
+            series.record(value, labels)
+
+    def _declared(self, kind: Kind, name: str, labels: dict[str, str]) -> Series | None:
         series = self._series.get(name)
         if series is not None and series.takes(kind, labels):
-            series.record(value, labels)
-        elif self._strict:
+            return series
+        if self._strict:
             raise Undeclared(f"{kind} {name}({', '.join(sorted(labels))}) is not declared in telemetry/metrics.py")
-        else:
-            self._series["metrics_dropped"].record(1, {})
+        self._series["metrics_dropped"].record(1, {})
+        return None
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
@@ -74,52 +94,5 @@ class NodeTelemetry:
             thread.join(5)
 
 
-class _Series:
-    """One declared metric and the label values it has taken so far."""
-
-    def __init__(self, metric: Metric, namespace: str, registry: CollectorRegistry) -> None:
-        kinds = {Kind.COUNTER: Counter, Kind.GAUGE: Gauge, Kind.HISTOGRAM: Histogram}
-        extra = {"buckets": metric.buckets} if metric.buckets else {}
-        self._metric = metric
-        self._names = tuple(label.name for label in metric.labels)
-        self._seen: dict[str, set[str]] = {name: set() for name in self._names}
-        self._all: Any = kinds[metric.kind](
-            metric.name, metric.help, self._names, namespace=namespace, registry=registry, **extra
-        )
-        # By label values as given; holds only values that stay as they are, so that it is as bounded as they are.
-        self._children: dict[tuple[str, ...], Any] = {}
-        if not self._names:
-            self._children[()] = self._all
-
-    def takes(self, kind: Kind, labels: dict[str, str]) -> bool:
-        return kind is self._metric.kind and labels.keys() == self._seen.keys()
-
-    def record(self, value: float, labels: dict[str, str]) -> None:
-        given = tuple([str(labels[name]) for name in self._names])
-        child = self._children.get(given)
-        if child is None:
-            child = self._child(given)
-        match self._metric.kind:
-            case Kind.COUNTER:
-                # A counter only goes up; a negative amount is a defect of the caller, and worth no exception here.
-                child.inc(max(0.0, value))
-            case Kind.GAUGE:
-                child.set(value)
-            case Kind.HISTOGRAM:
-                child.observe(value)
-
-    def _child(self, given: tuple[str, ...]) -> Any:
-        values = tuple(self._bounded(label, value) for label, value in zip(self._metric.labels, given, strict=True))
-        child = self._all.labels(*values)
-        if values == given:
-            self._children[given] = child
-        return child
-
-    def _bounded(self, label: Label, value: str) -> str:
-        if label.values:
-            return value if value in label.values else OTHER
-        seen = self._seen[label.name]
-        if value not in seen and len(seen) >= label.most:
-            return OTHER
-        seen.add(value)
-        return value
+def _unheard(_value: float) -> None:
+    """Drop a measurement that is declared nowhere; that was counted when it was prepared."""

@@ -1,0 +1,126 @@
+"""One declared metric: its series by label values, summed when somebody looks.
+
+A series has a part that every thread adds to, under a lock, and parts of one writer each, which need none.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+from typing import TypeAlias
+
+from prometheus_client import Metric as Family
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from tintype.telemetry.metrics import OTHER, Kind, Label, Metric
+
+_Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+_FAMILIES = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily, Kind.HISTOGRAM: HistogramMetricFamily}
+
+
+class Part:
+    """Some of the numbers of one series; with `bounds`, how many values fell below each."""
+
+    __slots__ = ("bounds", "counts", "value")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.value = 0.0
+
+    def add(self, amount: float) -> None:
+        # A counter only goes up; a negative amount is a defect of the caller, and worth no exception here.
+        if amount > 0:
+            self.value += amount
+
+    def put(self, value: float) -> None:
+        self.value = value
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.value += value
+
+
+_WRITE = {Kind.COUNTER: Part.add, Kind.GAUGE: Part.put, Kind.HISTOGRAM: Part.observe}
+
+
+class Series(Collector):
+    """A metric and the label values it has taken so far."""
+
+    def __init__(self, metric: Metric, namespace: str) -> None:
+        self._metric = metric
+        self._name = f"{namespace}_{metric.name}" if namespace else metric.name
+        self._labels = tuple(label.name for label in metric.labels)
+        self._write = _WRITE[metric.kind]
+        self._seen: dict[str, set[str]] = {name: set() for name in self._labels}
+        self._lock = threading.Lock()
+        self._parts: dict[tuple[str, ...], list[Part]] = {}
+        # By label values as given; holds only values that stay as they are, so that it is as bounded as they are.
+        self._shared: dict[tuple[str, ...], Part] = {}
+        if not self._labels:
+            self._part(())
+
+    def takes(self, kind: Kind, labels: dict[str, str]) -> bool:
+        return kind is self._metric.kind and labels.keys() == self._seen.keys()
+
+    def record(self, value: float, labels: dict[str, str]) -> None:
+        """Measure; from any thread."""
+        given = tuple([str(labels[name]) for name in self._labels])
+        with self._lock:
+            self._write(self._shared.get(given) or self._part(given), value)
+
+    def own(self, labels: dict[str, str]) -> Callable[[float], None]:
+        """Return what measures for one thread alone: it takes no lock."""
+        with self._lock:
+            values = self._bounded(tuple(str(labels[name]) for name in self._labels))
+            part = self._new(values)
+        return {Kind.COUNTER: part.add, Kind.GAUGE: part.put, Kind.HISTOGRAM: part.observe}[self._metric.kind]
+
+    def describe(self) -> Iterable[Family]:
+        return [self._family()]
+
+    def collect(self) -> Iterable[Family]:
+        """Return the sums; what is added meanwhile is in the next."""
+        family = self._family()
+        with self._lock:
+            series = [(values, tuple(parts)) for values, parts in self._parts.items()]
+        for values, parts in series:
+            total = sum(part.value for part in parts)
+            if isinstance(family, HistogramMetricFamily):
+                counts = accumulate(sum(column) for column in zip(*(part.counts for part in parts), strict=True))
+                bounds = map(floatToGoString, (*self._metric.buckets, float("inf")))
+                family.add_metric(values, list(zip(bounds, counts, strict=True)), total)
+            else:
+                family.add_metric(values, total)
+        return [family]
+
+    def _family(self) -> _Family:
+        made: _Family = _FAMILIES[self._metric.kind](self._name, self._metric.help, labels=self._labels)
+        return made
+
+    def _part(self, given: tuple[str, ...]) -> Part:
+        values = self._bounded(given)
+        part = self._shared.get(values) or self._new(values)
+        self._shared[values] = part
+        return part
+
+    def _new(self, values: tuple[str, ...]) -> Part:
+        part = Part(self._metric.buckets)
+        self._parts.setdefault(values, []).append(part)
+        return part
+
+    def _bounded(self, given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self._one(label, value) for label, value in zip(self._metric.labels, given, strict=True))
+
+    def _one(self, label: Label, value: str) -> str:
+        if label.values:
+            return value if value in label.values else OTHER
+        seen = self._seen[label.name]
+        if value not in seen and len(seen) >= label.most:
+            return OTHER
+        seen.add(value)
+        return value
