@@ -9,14 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+from msgspec.structs import replace
 from PIL import Image as Pillow
 from PIL import ImageSequence
 
 from tests.worker.pictures import HEIGHT, WIDTH, decoded, encoded, gradient, pil_bytes, plan_of, run, svg
 from tintype.core.errors import BrokenImage, ImageError
 from tintype.core.formats import FACTS, Format
-from tintype.core.pipeline import Color
+from tintype.core.ladder import ladder_of
+from tintype.core.offer import Offer
+from tintype.core.pipeline import Bounds, Color, Output, Pipeline, Resize, SourceRef
 from tintype.core.plan import CropBox, Flatten, Load, Overlay, Plan, Save, Scale
+from tintype.core.policy import Policy
+from tintype.core.resolve import resolve, resolve_rung
 from tintype.worker.codecs.fit import lower
 from tintype.worker.execute import execute, execute_all
 from tintype.worker.probe import probe
@@ -194,3 +199,32 @@ def test_results_too_large_for_memory_are_streamed() -> None:
     )
     assert (result.width, result.height) == (4000, 2500)
     assert decoded(result.body).shape == (2500, 4000, 3)
+
+
+class TestRungs:
+    """A smaller master and what is made of it, in one job and in a later one."""
+
+    PHOTO = encoded(Format.JPEG, gradient(1600, 1200))
+
+    def plans(self) -> tuple[Plan, Plan]:
+        info = probe(Format.JPEG, self.PHOTO, 0)
+        policy = Policy(ladder=(400,))
+        (rung,) = ladder_of(info, policy)
+        asked = Pipeline.of(SourceRef(url="local:///x"), Resize(width=120), output=Output(format=Format.PNG))
+        return resolve_rung(rung, info, policy, Bounds()), resolve(asked, info, Offer(), policy, (rung,))
+
+    def test_a_result_is_the_same_from_a_rung_of_its_own_job_and_from_one_that_was_kept(self) -> None:
+        master, small = self.plans()
+        made = execute_all((master, small), [(Format.JPEG, self.PHOTO)])
+        assert [(result.width, result.height) for result in made] == [(400, 300), (120, 90)]
+        again = execute(small, [(Format.JPEG, made[0].body)])
+        assert again.body == made[1].body
+
+    def test_it_is_nearly_what_the_original_makes(self) -> None:
+        master, small = self.plans()
+        made = execute_all((master, small), [(Format.JPEG, self.PHOTO)])[1]
+        whole = execute(
+            replace(small, load=Load(format=Format.JPEG, width=1600, height=1200)), [(Format.JPEG, self.PHOTO)]
+        )
+        distance = np.abs(decoded(made.body).astype(int) - decoded(whole.body).astype(int))
+        assert distance.mean() < 2

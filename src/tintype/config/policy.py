@@ -59,4 +59,10 @@ POLICY: dict[str, dict[str, Any]] = {
     "webp_preset": _doc("What WebP is tuned for.", choices=("default", "photo", "picture", "drawing", "icon", "text")),
     "avif_speed": _doc("Speed of the AVIF encoder; higher is faster and larger.", most=9),
     "jxl_effort": _doc("Effort of the JPEG XL encoder; higher is smaller and slower.", least=1, most=9),
+    "ladder": _doc(
+        "Longest sides of the smaller masters made of a source that is used again, in pixels; empty = none are made.",
+        least=64,
+        most=8192,
+    ),
+    "ladder_quality": _doc("Quality of the smaller masters of photos.", least=50, most=100),
 }

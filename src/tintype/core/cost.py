@@ -5,6 +5,7 @@ from __future__ import annotations
 from tintype.core import cost_table as table
 from tintype.core.geometry import Size
 from tintype.core.info import ImageInfo, Space
+from tintype.core.ladder import rung_size
 from tintype.core.plan import Canvas, Cost, Load, Plan, Save, Scale, Step
 from tintype.core.policy import Light
 from tintype.core.walk import loaded, walk
@@ -34,10 +35,14 @@ def _ms(work: table.Work, read: Size, made: Size) -> float:
 def _decode_ms(load: Load, info: ImageInfo) -> float:
     row = table.DECODE.get(load.format, _FULL)
     stored = load.width * load.height if load.thumbnail or info.vector else info.pixels
+    if load.rung is not None:
+        stored = rung_size(info, load.rung).pixels
     return row.fixed_ms + (row.stored_ms * stored + row.made_ms * load.width * load.height) * load.frames / _MEGA
 
 
 def _colour_ms(plan: Plan, info: ImageInfo) -> float:
+    if plan.load.rung is not None:  # is in sRGB
+        return 0.0
     frames, made = plan.load.frames, Size(plan.width, plan.height)
     if info.space is Space.CMYK:
         return _ms(table.CMYK, loaded(plan.load), made) * frames

@@ -6,7 +6,7 @@ A decoder that scales saves most of its own work, but its filter is poor; the ta
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from tintype.core.formats import Format
 from tintype.core.geometry import Size, half_even, half_up, scaled
 from tintype.core.info import ImageInfo
-from tintype.core.plan import Load
+from tintype.core.ladder import from_rung, rung_for
+from tintype.core.plan import Load, Rung
 from tintype.core.policy import Policy, ShrinkTable
 from tintype.core.sizing import Sizes
 
@@ -51,9 +52,18 @@ def first_load(info: ImageInfo, policy: Policy, *, frames: int = 1, thumbnail: b
     return Load(format=info.format, width=info.width, height=info.height, frames=frames)
 
 
-def scale_on_load(load: Load, sizes: Sizes, info: ImageInfo, policy: Policy, *, angle: int) -> Loaded:
-    """Let the decoder do its part of the reduction that `sizes` ask for. `angle` turns the stored image upright."""
+def scale_on_load(
+    load: Load, sizes: Sizes, info: ImageInfo, policy: Policy, *, angle: int, rungs: Sequence[Rung] = ()
+) -> Loaded:
+    """Start from a rung if one of `rungs` will do, and let the decoder do its part of the reduction that is left.
+
+    `angle` turns the stored image upright.
+    """
     reduction = _reduction(sizes)
+    rung = rung_for(reduction, info, policy, rungs) if load.frames == 1 and not load.thumbnail else None
+    if rung is not None:
+        load = from_rung(load, info, rung)
+        reduction *= load.width / info.width
     scaling = _SCALERS.get(load.format, _as_is)
     if load.frames == 1 and not load.thumbnail and (policy.shrink_on_load or info.vector):
         load = scaling(load, reduction, info, policy)

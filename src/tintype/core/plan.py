@@ -14,6 +14,22 @@ from tintype.core.policy import Light, Policy
 from tintype.core.values import Value, canonical_bytes, fingerprint
 
 
+class Rung(Value, frozen=True):
+    """A smaller master of a source: made from the original, in sRGB, not turned, and kept beside it.
+
+    Attributes:
+        side: longest side in pixels.
+        format: a form that is quick to read: JPEG, or PNG for what may be transparent or flat.
+        quality: of a JPEG.
+        light: what the original was reduced in.
+    """
+
+    side: int
+    format: Format
+    quality: int
+    light: Light
+
+
 class Load(Value, frozen=True):
     """How the source is decoded, by an explicit loader.
 
@@ -25,6 +41,7 @@ class Load(Value, frozen=True):
             a broken image.
         frames: how many frames to read, stacked by libvips.
         thumbnail: take the embedded thumbnail (HEIC, AVIF).
+        rung: decode this instead of the original.
     """
 
     format: Format
@@ -34,6 +51,7 @@ class Load(Value, frozen=True):
     scale: float = 1.0
     frames: int = 1
     thumbnail: bool = False
+    rung: Rung | None = None
 
 
 # Steps. Boxes are pixels of the image as the step meets it, and of one frame: animations take each step frame by frame.
@@ -165,6 +183,10 @@ Step: TypeAlias = (
 )
 
 
+FAST = 1
+"""The effort of what is written for ourselves: JPEG without a Huffman table of its own, PNG deflated as fast as can be."""
+
+
 class Save(Value, frozen=True):
     """How the result is written. `effort` in the encoder's own scale (libvips'); `max_bytes` 0 = no bound.
 
@@ -209,6 +231,7 @@ class Plan(Value, frozen=True):
     `passthrough` hands the source's bytes on (an SVG sanitised). `rest` is set exactly when a TrimBorder is the last step;
     the plan that `resolve_rest` makes then also replaces `save`.
     `width`, `height`: of the result (one frame); with `rest`, what they would be if nothing were trimmed.
+    `rung`: the result is this rung. In one job, plans after it whose load names it are made from it.
     """
 
     load: Load
@@ -220,6 +243,7 @@ class Plan(Value, frozen=True):
     rest: Rest | None = None
     dpr: float = 1.0  # the effective pixel ratio
     cost: Cost = Cost()
+    rung: Rung | None = None
 
 
 def plan_key(tenant: str, digests: tuple[str, ...], plan: Plan, epoch: int) -> str:

@@ -62,3 +62,6 @@ class Policy(Value, frozen=True):
     webp_preset: str = "default"
     avif_speed: int = 8
     jxl_effort: int = 4
+    # Mezzanines (see `core.ladder`)
+    ladder: tuple[int, ...] = (1024,)  # longest sides of the rungs in pixels; () = none are made
+    ladder_quality: int = 92

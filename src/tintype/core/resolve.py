@@ -6,6 +6,7 @@ what follows depends on pixels; the worker then asks `resolve_rest` with the siz
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 from msgspec.structs import replace
@@ -20,16 +21,23 @@ from tintype.core.info import ImageInfo
 from tintype.core.loading import Loaded, first_load, scale_on_load
 from tintype.core.negotiate import for_size, hinted, is_animation, output_format, passes_through, save_as
 from tintype.core.offer import Offer
-from tintype.core.pipeline import Flip, Orient, Pipeline, Rotate, Trim
-from tintype.core.plan import Load, Plan, Rest, Save, Scale, ToWorking, TrimBorder
-from tintype.core.policy import Light, Policy
+from tintype.core.pipeline import Bounds, Flip, Orient, Output, Pipeline, Resize, Rotate, SourceRef, Trim
+from tintype.core.plan import FAST, Load, Plan, Rest, Rung, Save, Scale, ToWorking, TrimBorder
+from tintype.core.policy import Light, Policy, ShrinkTable
 from tintype.core.shaping import SHAPING
 from tintype.core.sizing import Wish, sizes_of
 from tintype.core.walk import loaded
 
 
-def resolve(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy) -> Plan:
+def resolve(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy, rungs: Sequence[Rung] = ()) -> Plan:
     """Decide everything about a result that does not depend on pixels.
+
+    Args:
+        pipeline: what was asked.
+        info: of the original.
+        offer: what the client accepts.
+        policy: what the tenant allows and prefers.
+        rungs: the mezzanines there are; the plan's load says whether one is used.
 
     Raises:
         ImageTooLarge: the source is larger than the policy, or the pipeline's own bounds, allow.
@@ -47,8 +55,24 @@ def resolve(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy) -
     load = first_load(info, policy, frames=frames, thumbnail=_thumbnail(pipeline, policy))
     trim = pipeline.find(Trim)
     if trim is None or animated:
-        return _whole(pipeline, info, policy, kind, load)
+        return _whole(pipeline, info, policy, kind, load, () if _keeps_profile(pipeline, info, policy) else rungs)
     return _until_trim(trim, pipeline, info, policy, kind, load)
+
+
+def resolve_rung(rung: Rung, info: ImageInfo, policy: Policy, bounds: Bounds) -> Plan:
+    """Decide how a rung is made from the original. Metadata stays in it, for results that keep some. Raises as `resolve`."""
+    output = Output(
+        format=rung.format,
+        format_quality=((rung.format, rung.quality),) if rung.quality else (),
+        strip_metadata=False,
+        strip_color_profile=True,
+    )
+    resize = Resize(width=rung.side, height=rung.side)
+    pipeline = Pipeline.of(SourceRef(url=""), resize, output=output, bounds=bounds)
+    policy = replace(policy, light=rung.light, shrink_table=ShrinkTable.MEASURED, enforce_formats=(), frames=1)
+    plan = resolve(pipeline, info, Offer(), policy)
+    # Nobody waits for it to come over a network: it is written as fast as can be.
+    return replace(plan, save=replace(plan.save, effort=FAST, progressive=False, palette=False), rung=rung)
 
 
 def resolve_rest(rest: Rest, width: int, height: int) -> Plan:
@@ -91,8 +115,16 @@ def _thumbnail(pipeline: Pipeline, policy: Policy) -> bool:
     return policy.enforce_thumbnail if asked is None else asked
 
 
-def _whole(pipeline: Pipeline, info: ImageInfo, policy: Policy, kind: Format, load: Load) -> Plan:
-    plan = _plan(_task(pipeline, info, policy, kind, load))
+def _keeps_profile(pipeline: Pipeline, info: ImageInfo, policy: Policy) -> bool:
+    """Tell whether the result may be in the source's own colour space, which no rung is in."""
+    strip = pipeline.output.strip_color_profile
+    return info.profile and not (policy.strip_color_profile if strip is None else strip)
+
+
+def _whole(
+    pipeline: Pipeline, info: ImageInfo, policy: Policy, kind: Format, load: Load, rungs: Sequence[Rung]
+) -> Plan:
+    plan = _plan(_task(pipeline, info, policy, kind, load, rungs=rungs))
     check_result(plan, policy, vector=info.vector)
     return plan
 
@@ -113,14 +145,23 @@ def _until_trim(trim: Trim, pipeline: Pipeline, info: ImageInfo, policy: Policy,
 
 
 def _task(
-    pipeline: Pipeline, info: ImageInfo, policy: Policy, kind: Format, load: Load, *, trimmed: bool = False
+    pipeline: Pipeline,
+    info: ImageInfo,
+    policy: Policy,
+    kind: Format,
+    load: Load,
+    *,
+    rungs: Sequence[Rung] = (),
+    trimmed: bool = False,
 ) -> Task:
     """Decide sizes and load. A trimmed image is pixels already: no decoder can scale it, and vectors are none any more."""
     view = view_of(pipeline, info)
     size = loaded(load).turned(view.angle)
     vector = info.vector and not trimmed
     sizes = sizes_of(size, Wish.of(pipeline, vector=vector, limit_px=policy.result_side_px))
-    done = Loaded(load, size) if trimmed else scale_on_load(load, sizes, info, policy, angle=view.angle)
+    done = Loaded(load, size)
+    if not trimmed:
+        done = scale_on_load(load, sizes, info, policy, angle=view.angle, rungs=rungs)
     return Task(pipeline, info, policy, kind, view, sizes, done, trimmed)
 
 

@@ -11,7 +11,7 @@ import pyvips
 from msgspec.structs import replace
 
 from tintype.core.formats import Format
-from tintype.core.plan import Load, Plan, Step, ToWorking
+from tintype.core.plan import Load, Plan, Rung, Step, ToWorking
 from tintype.core.resolve import resolve_rest
 from tintype.worker import codecs, colour, metadata, svg
 from tintype.worker.codecs.fit import encode_within
@@ -52,11 +52,22 @@ def execute(plan: Plan, inputs: Sequence[tuple[Format, BytesLike]]) -> Rendered:
 
 
 def execute_all(plans: Sequence[Plan], inputs: Sequence[tuple[Format, BytesLike]]) -> list[Rendered]:
-    """Render several plans of one source, decoding once what they decode alike. Raises as `execute`."""
+    """Render several plans of one source, decoding once what they decode alike. Raises as `execute`.
+
+    A plan that loads a rung which a plan before it makes is made from that; otherwise inputs[0] is the rung.
+    """
     views = [(kind, memoryview(data)) for kind, data in inputs]
-    loads = [plan.load for plan in plans if not plan.passthrough]
+    masters = {plan.rung for plan in plans} - {None}
+    loads = [plan.load for plan in plans if not plan.passthrough and plan.load.rung not in masters]
     decoded = {load: _decoded(load, views[0][1]) for load in set(loads) if loads.count(load) > 1}
-    return [_execute(plan, views, decoded.get(plan.load)) for plan in plans]
+    made: dict[Rung | None, Input] = {}
+    results = []
+    for plan in plans:
+        source = made.get(plan.load.rung, views[0])
+        results.append(_execute(plan, [source, *views[1:]], decoded.get(plan.load)))
+        if plan.rung is not None:
+            made[plan.rung] = (plan.rung.format, memoryview(results[-1].body))
+    return results
 
 
 def _decoded(load: Load, data: Data) -> Image:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tintype.core.formats import Format
-from tintype.core.plan import Save
+from tintype.core.plan import FAST, Save
 from tintype.worker import colour
 from tintype.worker.codecs import bmp, ico, jxl
 from tintype.worker.pixels import Image, number
 
-# Level 6 takes 1.7 times as long on photos and saves 1.3 %.
+# Of PNG in icons; level 6 takes 1.7 times as long on photos and saves 1.3 %.
 _DEFLATE_LEVEL = 4
 
 Saver = Callable[[Image, Save, int], bytes]
@@ -21,14 +21,16 @@ _GIF_EFFORT = 4
 
 
 def jpeg(image: Image, save: Save, quality: int) -> bytes:
-    return bytes(image.jpegsave_buffer(Q=_q(quality), optimize_coding=True, interlace=save.progressive))
+    # Huffman tables of its own make a photo 2 % smaller and take half of the time at quality 92.
+    own_tables = save.effort > FAST
+    return bytes(image.jpegsave_buffer(Q=_q(quality), optimize_coding=own_tables, interlace=save.progressive))
 
 
 def png(image: Image, save: Save, _quality: int) -> bytes:
     """Write a palette where it is asked for or the source had one, true colour otherwise."""
     colors = save.colors if save.palette else _source_colors(image)
     if not colors:
-        return bytes(image.pngsave_buffer(interlace=save.progressive, filter="all", compression=_DEFLATE_LEVEL))
+        return bytes(image.pngsave_buffer(interlace=save.progressive, filter="all", compression=save.effort))
     return bytes(image.pngsave_buffer(interlace=save.progressive, filter="none", palette=True, bitdepth=_depth(colors)))
 
 

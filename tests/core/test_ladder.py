@@ -1,0 +1,134 @@
+"""The ladder: which rungs a source may have, when a result is made from one, and that it is the same result by size."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tests.core.strategies import SOURCE, infos, offers, pipelines, policies
+from tintype.core.errors import TintypeError
+from tintype.core.formats import Format
+from tintype.core.geometry import Size
+from tintype.core.info import ImageInfo
+from tintype.core.ladder import MARGIN, ladder_of, rung_size
+from tintype.core.offer import Offer
+from tintype.core.pipeline import Bounds, Crop, Fit, Op, Output, Pipeline, Resize, Trim
+from tintype.core.plan import FAST, Plan, Rung, Scale, plan_key
+from tintype.core.policy import Light, Policy, ShrinkTable
+from tintype.core.resolve import resolve, resolve_rung
+
+DEFAULT = Policy()
+PHOTO = ImageInfo(format=Format.JPEG, width=4000, height=3000)
+(RUNG,) = ladder_of(PHOTO, DEFAULT)
+
+
+def planned(*ops: Op, info: ImageInfo = PHOTO, rungs: tuple[Rung, ...] = (RUNG,), **output: object) -> Plan:
+    pipeline = Pipeline.of(SOURCE, *ops, output=Output(**output))  # type: ignore[arg-type]
+    return resolve(pipeline, info, Offer(), DEFAULT, rungs)
+
+
+def test_a_photo_has_a_lossy_rung_and_what_may_be_flat_or_transparent_a_lossless_one() -> None:
+    assert Rung(side=1024, format=Format.JPEG, quality=92, light=Light.GAMMA) == RUNG
+    for info in (replace(PHOTO, format=Format.PNG), replace(PHOTO, format=Format.WEBP, alpha=True)):
+        assert [rung.format for rung in ladder_of(info, DEFAULT)] == [Format.PNG]
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        replace(PHOTO, width=2000, height=1500),  # the rung would have more than a quarter of its pixels
+        replace(PHOTO, frames=3, format=Format.WEBP),
+        replace(PHOTO, bits=16, format=Format.PNG),
+        replace(PHOTO, format=Format.SVG),
+        replace(PHOTO, format=Format.GIF),
+    ],
+    ids=["small", "animated", "deep", "vector", "palette"],
+)
+def test_sources_without_a_ladder(info: ImageInfo) -> None:
+    assert ladder_of(info, DEFAULT) == ()
+    assert planned(Resize(width=100), info=info).load.rung is None
+
+
+def test_a_result_is_made_from_the_smallest_rung_that_is_large_enough() -> None:
+    policy = Policy(ladder=(2000, 500, 1000))
+    rungs = ladder_of(PHOTO, policy)
+    assert [rung.side for rung in rungs] == [500, 1000, 2000]
+
+    def side(width: int, there: tuple[Rung, ...] = rungs) -> int:
+        plan = resolve(Pipeline.of(SOURCE, Resize(width=width)), PHOTO, Offer(), policy, there)
+        return plan.load.rung.side if plan.load.rung else 0
+
+    assert [side(w) for w in (100, 400, 401, 800, 801, 1600, 1601)] == [500, 500, 1000, 1000, 2000, 2000, 0]
+    assert side(100, rungs[1:]) == 1000
+    assert side(100, (replace(rungs[0], quality=50),)) == 0  # made under other settings
+
+
+def test_the_decoder_scales_a_rung_too() -> None:
+    assert planned(Resize(width=100)).load.shrink == 4  # measured: a quarter from 8 times on; 1024 / 100 is 10
+    assert planned(Resize(width=100), rungs=()).load.shrink == 8
+
+
+def test_what_needs_the_original_is_made_from_it() -> None:
+    assert planned(Resize(width=100), Trim(threshold=10)).load.rung is None
+    assert planned(Resize(width=100), info=replace(PHOTO, profile=True), strip_color_profile=False).load.rung is None
+    assert planned(Resize(width=100), info=replace(PHOTO, profile=True)).load.rung == RUNG
+    assert planned(Crop(width=400, height=400), Resize(width=400)).load.rung is None
+
+
+def test_which_rung_is_used_is_part_of_the_key() -> None:
+    plans = [planned(Resize(width=100), rungs=rungs) for rungs in ((), (RUNG,), (replace(RUNG, quality=80),))]
+    keys = [plan_key("t", ("d" * 64,), plan, 1) for plan in plans]
+    assert keys[0] != keys[1]
+    assert keys[0] == keys[2]  # a rung that nobody would make today is not used
+
+
+def test_a_rung_is_written_fast_in_srgb_with_its_metadata_and_lies_as_the_original_does() -> None:
+    plan = resolve_rung(RUNG, replace(PHOTO, orientation=6, profile=True), DEFAULT, Bounds())
+    assert (plan.width, plan.height) == (1024, 768)
+    assert plan.rung == RUNG
+    assert (plan.save.format, plan.save.quality, plan.save.effort) == (Format.JPEG, 92, FAST)
+    assert not plan.save.strip_metadata
+    assert plan.save.strip_color_profile
+    assert {type(step).__name__ for step in plan.steps} == {"ToWorking", "Scale"}
+    assert [step.light for step in plan.steps if isinstance(step, Scale)] == [Light.GAMMA]
+
+
+SIDES = st.integers(1, 20_000)
+
+
+@given(SIDES, SIDES, st.integers(16, 4096))
+def test_a_rung_has_the_size_that_plans_count_on(width: int, height: int, side: int) -> None:
+    info = ImageInfo(format=Format.JPEG, width=width, height=height)
+    policy = Policy(ladder=(side,), source_pixels=20_000**2)
+    for rung in ladder_of(info, policy):
+        plan = resolve_rung(rung, info, policy, Bounds())
+        assert Size(plan.width, plan.height) == rung_size(info, rung)
+
+
+@given(pipelines(), infos(), offers, policies)
+def test_a_result_has_its_size_whatever_it_is_made_from(
+    pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy
+) -> None:
+    policy = replace(policy, shrink_table=ShrinkTable.MEASURED, ladder=(64, 300))
+    try:
+        plain = resolve(pipeline, info, offer, policy)
+    except TintypeError as error:
+        with pytest.raises(type(error)):
+            resolve(pipeline, info, offer, policy, ladder_of(info, policy))
+        return
+    plan = resolve(pipeline, info, offer, policy, ladder_of(info, policy))
+    if plan.load.rung is None:
+        assert plan == plain
+        return
+    assert plan.save == plain.save
+    if pipeline.find(Crop) is None:
+        assert (plan.width, plan.height) == (plain.width, plain.height)
+
+
+@given(st.integers(1, 4000), st.sampled_from(list(Fit)))
+def test_no_result_is_larger_than_its_rung_allows(width: int, fit: Fit) -> None:
+    plan = planned(Resize(width=width, fit=fit))
+    assume(plan.load.rung is not None)
+    assert width * MARGIN <= 1024
