@@ -45,7 +45,7 @@ def serving(root: Path, work: Path, *, fresh_s: int = 3600) -> Iterator[str]:
         command += [str(root), str(port), str(fresh_s)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        _wait(port)
+        wait(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         end(process)
@@ -64,7 +64,7 @@ def serve_files() -> None:
     web.run_app(app, host="127.0.0.1", port=port, print=None)
 
 
-def _wait(port: int) -> None:
+def wait(port: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, http.client.HTTPException):
