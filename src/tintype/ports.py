@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
-from tintype.core.entry import Entry, Selector
+from tintype.core.entry import Entry, Names, Selector
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.messages import Done
@@ -138,8 +138,12 @@ class Fetched:
 class Cache(Protocol):
     """Results by plan key. May lose anything at any moment, never returns what was not put."""
 
-    async def get(self, key: str) -> Entry | None:
-        """Return a whole, checked entry or None; a damaged one is dropped and counts as None."""
+    async def get(self, key: str, names: Names | None = None) -> Entry | None:
+        """Return a whole, checked entry or None; a damaged one is dropped and counts as None.
+
+        With `names`, those of the request that it is to answer, it goes by them too from now on: a purge by any name of any
+        request that an entry has answered finds it. One made before a purge by these names counts as None.
+        """
         ...
 
     @property

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from tests.cache.support import ALL, Seen, TickingClock, make_entry, select
 from tintype.cache.tier import Tier
-from tintype.core.entry import Entry, Scope, Selector
+from tintype.core.entry import ANY, SOURCE_TAG, Entry, Scope, Selector
 
 TENANTS = ("a", "b")
 SOURCES = ("https://x/1", "https://x/10", "https://x/2", "https://y/é", "")
 TAGS = ("red", "blue", "rot\x00")
+NAMES = (*TAGS, f"{SOURCE_TAG}https://x/1", f"{SOURCE_TAG}https://y/é", ANY)
 KEYS = ("k1", "k2", "k3", "0" * 64, "../../etc/passwd", "ключ")
 KEPT = {"k1", "k2", "k3", "k4", "k5", "k6"}
 
@@ -27,7 +28,7 @@ entries = st.builds(
     st.binary(max_size=3000),
     st.sampled_from(SOURCES),
     st.sampled_from(TENANTS),
-    st.sets(st.sampled_from(TAGS)),
+    st.sets(st.sampled_from(NAMES), max_size=3),
 )
 selectors = st.one_of(
     st.builds(select, st.just(Scope.KEY), st.sampled_from(KEYS), st.sampled_from(("", *TENANTS))),
@@ -113,6 +114,27 @@ class Conformance:
         assert left == KEPT - gone
         if self.counts:
             assert dropped == len(gone)
+
+    @pytest.mark.parametrize(
+        ("selector", "gone"),
+        [
+            (select(Scope.SOURCE, "https://x/2"), {"also", "any"}),
+            (select(Scope.PREFIX, "https://x/2"), {"also", "any"}),
+            (select(Scope.PREFIX, "https://x/"), {"also", "any", "one"}),
+            (select(Scope.TAG, "red"), {"any"}),
+            (select(Scope.TAG, "red", "b"), set()),
+            (select(Scope.SOURCE, "https://x", "a"), {"any"}),
+            (select(Scope.KEY, "other"), set()),
+        ],
+    )
+    async def test_further_sources_and_results_of_any_name(
+        self, cache: Tier, selector: Selector, gone: set[str]
+    ) -> None:
+        await cache.put("one", self.entry(source="https://x/1", tenant="a"))
+        await cache.put("also", self.entry(source="https://x/1", tenant="a", tags=(f"{SOURCE_TAG}https://x/2",)))
+        await cache.put("any", self.entry(source="https://y", tenant="a", tags=(ANY,)))
+        await cache.drop(selector)
+        assert {key for key in ("one", "also", "any") if await cache.get(key) is None} == gone
 
     async def test_what_is_put_after_a_drop_stays(self, cache: Tier) -> None:
         await cache.put("key", self.entry(b"old"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from tintype.cache.object import ObjectCache, ObjectLimits
 from tintype.cache.purgelog import PurgeLog
 from tintype.cache.ram import RamCache
 from tintype.cache.settings import CacheSettings
-from tintype.cache.tier import Tier
+from tintype.cache.tier import SlowTier, Tier
 from tintype.cache.tiers import Tiers
 from tintype.core.entry import Entry, Scope, Selector
 from tintype.core.errors import Misconfigured
@@ -46,7 +46,7 @@ def tiers(
         log = PurgeLog(store, clock=clock, telemetry=seen, skew_s=0, poll_s=0.05)
         shared = ObjectCache(store, purges=log, clock=clock, telemetry=seen, limits=PATIENT)
         below.append(Behind(shared, purges=purges, telemetry=seen, workers=4))
-    made = Tiers(RamCache(ram_bytes, telemetry=seen), below, purges=purges, log=log)
+    made = Tiers(RamCache(ram_bytes, telemetry=seen), below, purges=purges, clock=clock, log=log)
     if log is not None:
         log.listen(made.hear)
     return made
@@ -73,7 +73,7 @@ class Gated:
 
     name = "disk"
 
-    def __init__(self, tier: Tier) -> None:
+    def __init__(self, tier: SlowTier) -> None:
         self.tier, self.gate, self.waiting = tier, asyncio.Event(), 0
 
     async def _pass(self) -> None:
@@ -93,6 +93,9 @@ class Gated:
     async def drop(self, selector: Selector) -> int:
         return await self.tier.drop(selector)
 
+    async def remove(self, keys: Iterable[str]) -> None:
+        await self.tier.remove(keys)
+
     async def close(self) -> None:
         await self.tier.close()
 
@@ -106,7 +109,7 @@ async def until_waiting(gated: Gated, number: int = 1) -> None:
 def over(gated: Gated, seen: Seen, ram_bytes: int = 0, max_bytes: int = 64_000_000) -> Tiers:
     purges = Purges()
     behind = Behind(gated, purges=purges, telemetry=seen, workers=2, max_bytes=max_bytes)
-    return Tiers(RamCache(ram_bytes, telemetry=seen), [behind], purges=purges)
+    return Tiers(RamCache(ram_bytes, telemetry=seen), [behind], purges=purges, clock=TickingClock())
 
 
 async def test_a_restart_finds_what_was_queued(tmp_path: Path) -> None:

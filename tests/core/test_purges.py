@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.core.entry import Scope, Selector
+from tintype.core.entry import ANY, SOURCE_TAG, Scope, Selector
 from tintype.core.purges import Marks, Purges
 
 TENANTS, KEYS, SOURCES, TAGS = ("a", "b"), ("k1", "k2"), ("", "s", "s/1", "s/12", "t"), ("x", "y")
@@ -23,7 +23,10 @@ selectors = st.one_of(
     st.builds(Selector, scope=st.just(Scope.ALL), tenant=st.sampled_from(("", *TENANTS))),
 )
 things = st.tuples(
-    st.sampled_from(TENANTS), st.sampled_from(KEYS), st.sampled_from(SOURCES), st.sampled_from(((), ("x",), TAGS))
+    st.sampled_from(TENANTS),
+    st.sampled_from(KEYS),
+    st.sampled_from(SOURCES),
+    st.sampled_from(((), ("x",), TAGS, ("x", f"{SOURCE_TAG}s/12"), (f"{SOURCE_TAG}t", f"{SOURCE_TAG}s"), (ANY,))),
 )
 Thing = tuple[str, str, str, tuple[str, ...]]
 
@@ -82,6 +85,15 @@ def test_a_purge_of_everything_replaces_all_before_it() -> None:
     marks.mark(Selector(scope=Scope.TAG, value="later"), 9)
     marks.mark(all_of(), 7)
     assert marks.items() == [(all_of(), 7), (Selector(scope=Scope.TAG, value="later"), 9)]
+
+
+def test_tenants_of_forgotten_purges_are_forgotten() -> None:
+    marks = Marks(10)
+    for at in range(1000):
+        marks.mark(Selector(scope=Scope.TAG, value="x", tenant=f"t{at}"), at)
+    assert marks.latest("t999", "k", "s", (ANY,)) == 999
+    assert marks.latest("t3", "k", "s", (ANY,)) == marks.get(all_of())
+    assert len(marks._by_name) <= 11
 
 
 @pytest.mark.parametrize("tenant", ["a", "b"])

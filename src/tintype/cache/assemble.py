@@ -52,7 +52,7 @@ def open_cache(
         cache = ObjectCache(shared, purges=log, clock=clock, telemetry=telemetry, limits=bounds)
         below.append(Behind(cache, purges=purges, telemetry=telemetry, workers=_OBJECT_WRITERS))
     ram = RamCache(settings.ram_bytes, telemetry=telemetry)
-    tiers = Tiers(ram, below, purges=purges, log=log, heard=heard)
+    tiers = Tiers(ram, below, purges=purges, clock=clock, memory=limits.purge_memory, log=log, heard=heard)
     if log is not None:
         log.listen(tiers.hear)
     return tiers

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from tintype.cache.tier import Tier, allowed, matches, weight_of
+from tintype.cache.tier import SlowTier, allowed, matches, weight_of
 from tintype.core.entry import Entry, Selector
 from tintype.core.purges import Purges
 from tintype.ports import Telemetry
@@ -27,7 +28,7 @@ class Behind:
     """
 
     def __init__(
-        self, tier: Tier, *, purges: Purges, telemetry: Telemetry, workers: int, max_bytes: int = 64_000_000
+        self, tier: SlowTier, *, purges: Purges, telemetry: Telemetry, workers: int, max_bytes: int = 64_000_000
     ) -> None:
         self._tier, self._purges, self._telemetry = tier, purges, telemetry
         self._workers, self._max_bytes = workers, max_bytes
@@ -61,15 +62,19 @@ class Behind:
             self._take(key)
         return waited
 
-    async def drop(self, selector: Selector) -> int:
+    async def drop(self, selector: Selector, waited: Collection[str]) -> int:
         """Drop what the tier has, and what is just being written; returns how many entries.
 
-        The selector is noted in the purges already, so that nothing that matches is begun any more.
+        What `waited` (see `forget`) may be there by fewer names. The selector is noted in the purges already, so that
+        nothing that matches is begun any more.
         """
         for key, item in list(self._writing.items()):
             if matches(selector, key, item.entry):
                 await item.written.wait()
-        return await self._tier.drop(selector)
+        dropped = await self._tier.drop(selector)
+        if waited:
+            await self._tier.remove(waited)
+        return dropped
 
     async def close(self, drain_s: float) -> None:
         """Write what waits, within a time, then close the tier."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from tintype.core.entry import Entry, EntryFacts, Scope, Selector
@@ -38,6 +40,10 @@ class DiskCache:
 
     async def drop(self, selector: Selector) -> int:
         return await self._store.drop(selector)
+
+    async def remove(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            await self._store.drop(Selector(scope=Scope.KEY, value=key))
 
     async def close(self) -> None:
         await self._store.close()

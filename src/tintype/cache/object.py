@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -85,6 +85,10 @@ class ObjectCache:
                 f"The shared cache could not be told of the purge ({type(error).__name__}); it holds on this node, ask again"
             ) from error
         return 0
+
+    async def remove(self, keys: Iterable[str]) -> None:
+        paths = [_path(key) for key in keys]
+        await self._attempt(lambda: obstore.delete_async(self._store, paths), self._limits.put_timeout_s)
 
     async def close(self) -> None:
         await self._purges.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tintype.cache.s3fifo import S3Fifo
 from tintype.cache.tier import looked_up, matches, weight_of
-from tintype.core.entry import Entry, Scope, Selector
+from tintype.core.entry import ANY, SOURCE_TAG, Entry, Names, Scope, Selector
 from tintype.ports import Telemetry
 
 
@@ -27,6 +27,15 @@ class RamCache:
     def find(self, key: str) -> Entry | None:
         """Return what `get` does, without a task switch."""
         return looked_up(self._telemetry, self.name, self._fifo.get(key))
+
+    def peek(self, key: str) -> Entry | None:
+        """Return what `find` does, without counting as a use."""
+        return self._fifo.peek(key)
+
+    def knows(self, key: str, names: Names) -> bool:
+        """Tell whether an entry that is here goes by these names; takes a look-up for each, however many it has."""
+        by_tag = self._by_tag
+        return all(key in by_tag.get(tag, ()) for tag in names.tags) or key in by_tag.get(ANY, ())
 
     async def put(self, key: str, entry: Entry) -> None:
         self.keep(key, entry)
@@ -65,18 +74,21 @@ class RamCache:
         return len(self._fifo)
 
     def _candidates(self, selector: Selector) -> Iterable[str]:
+        value, by_source, by_tag = selector.value, self._by_source, self._by_tag
+        found: list[Iterable[str]] = [by_tag.get(ANY, ())]
         match selector.scope:
             case Scope.KEY:
-                return [selector.value]
-            case Scope.SOURCE:
-                return self._by_source.get(selector.value, ())
-            case Scope.PREFIX:
-                found = [keys for source, keys in self._by_source.items() if source.startswith(selector.value)]
-                return [key for keys in found for key in keys]
-            case Scope.TAG:
-                return self._by_tag.get(selector.value, ())
+                return [value]
             case Scope.ALL:
                 return self._fifo
+            case Scope.SOURCE:
+                found += [by_source.get(value, ()), by_tag.get(SOURCE_TAG + value, ())]
+            case Scope.PREFIX:
+                found += [keys for source, keys in by_source.items() if source.startswith(value)]
+                found += [keys for tag, keys in by_tag.items() if tag.startswith(SOURCE_TAG + value)]
+            case Scope.TAG:
+                found.append(by_tag.get(value, ()))
+        return set().union(*found)
 
     def _matches(self, selector: Selector, key: str) -> bool:
         entry = self._fifo.peek(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from tintype.core.entry import Entry, Selector
@@ -11,6 +12,8 @@ from tintype.ports import Telemetry
 # Python objects of one entry beside its body and source: facts, keys, queue and index places. Measured by
 # bench/cache_bench.py (memory).
 _OVERHEAD_BYTES = 1_500
+_TAG_BYTES = 350  # of each tag: its text's object, its place in the index and the set there, which mostly holds one key
+_TAGS_INCLUDED = 1
 
 
 class Tier(Protocol):
@@ -22,6 +25,13 @@ class Tier(Protocol):
     async def put(self, key: str, entry: Entry) -> None: ...
     async def drop(self, selector: Selector) -> int: ...
     async def close(self) -> None: ...
+
+
+class SlowTier(Tier, Protocol):
+    """A tier that is written to later, so that it may have what something newer is waiting to replace."""
+
+    async def remove(self, keys: Iterable[str]) -> None:
+        """Drop these, whatever they go by here."""
 
 
 def matches(selector: Selector, key: str, entry: Entry) -> bool:
@@ -41,4 +51,6 @@ def looked_up(telemetry: Telemetry, tier: str, entry: Entry | None) -> Entry | N
 
 def weight_of(entry: Entry) -> int:
     """Return about how many bytes of memory an entry takes."""
-    return len(entry.body) + len(entry.facts.source) + sum(map(len, entry.facts.tags)) + _OVERHEAD_BYTES
+    facts = entry.facts
+    tags = sum(map(len, facts.tags)) + _TAG_BYTES * max(0, len(facts.tags) - _TAGS_INCLUDED)
+    return len(entry.body) + len(facts.source) + tags + _OVERHEAD_BYTES

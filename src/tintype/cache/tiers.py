@@ -9,15 +9,20 @@ from tintype.cache.behind import Behind
 from tintype.cache.purgelog import PurgeLog
 from tintype.cache.ram import RamCache
 from tintype.cache.tier import allowed
-from tintype.core.entry import Entry, Selector
+from tintype.core.entry import Entry, Names, Selector, knows, with_names
 from tintype.core.errors import Overloaded
-from tintype.core.purges import Purges
+from tintype.core.purges import Marks, Purges
+from tintype.ports import Clock
 
 _DRAIN_S = 10.0
 
 
 class Tiers:
     """The `Cache` port. Memory answers at once; the tiers below, fastest first, are written behind.
+
+    An entry goes by the names of every request it has answered: one that asks by a new name has it written again with
+    that name, in the background. Purges are remembered with their times, so that a request never gets by a new name what
+    was made before a purge of that name.
 
     With `log` the last tier is shared with other nodes: their purges arrive at `hear`, which passes them on to `heard`,
     and what was purged while this node was down is not served from its disk.
@@ -29,21 +34,29 @@ class Tiers:
         below: Sequence[Behind],
         *,
         purges: Purges,
+        clock: Clock,
+        memory: int = 10_000,
         log: PurgeLog | None = None,
         heard: Callable[[Selector], Awaitable[object]] | None = None,
     ) -> None:
         self._ram, self._below, self._purges, self._heard = ram, tuple(below), purges, heard
-        self._log = log
+        self._log, self._clock = log, clock
+        self._times = Marks(memory)
         self._own = self._below if log is None else self._below[:-1]
 
     @property
     def generation(self) -> int:
         return self._purges.generation()
 
-    async def get(self, key: str) -> Entry | None:
+    async def get(self, key: str, names: Names | None = None) -> Entry | None:
         entry = self._ram.find(key)
-        if entry is not None:
+        if entry is None:
+            entry = await self._from_below(key)
+        if entry is None or names is None or self._ram.knows(key, names) or knows(entry.facts, names):
             return entry
+        return self._named(key, entry, names)
+
+    async def _from_below(self, key: str) -> Entry | None:
         since = self.generation
         if self._log is not None:
             await self._log.first_read()
@@ -54,7 +67,9 @@ class Tiers:
         return None
 
     async def put(self, key: str, entry: Entry, *, generation: int | None = None) -> None:
-        since = self.generation if generation is None else generation
+        self._keep(key, entry, self.generation if generation is None else generation)
+
+    def _keep(self, key: str, entry: Entry, since: int) -> None:
         if allowed(self._purges, since, key, entry):
             self._ram.keep(key, entry)
             for tier in self._below:
@@ -74,7 +89,19 @@ class Tiers:
         await asyncio.gather(*(tier.close(_DRAIN_S) for tier in self._below))
         await self._ram.close()
 
+    def _named(self, key: str, entry: Entry, names: Names) -> Entry | None:
+        facts = with_names(entry.facts, names)
+        if facts.created_at <= self._times.latest(facts.tenant, key, facts.source, facts.tags):
+            return None
+        if self._log is not None and self._log.covers(key, facts):
+            return None
+        entry = Entry(facts=facts, body=entry.body)
+        self._keep(key, entry, self.generation)
+        return entry
+
     def _promoted(self, key: str, entry: Entry, since: int, depth: int) -> Entry | None:
+        if (newer := self._ram.peek(key)) is not None:
+            return newer  # what came to memory meanwhile may go by more names
         if not allowed(self._purges, since, key, entry):
             return None  # purged while it was being read
         if self._log is not None and self._log.covers(key, entry.facts):
@@ -85,6 +112,7 @@ class Tiers:
         return entry
 
     async def _drop(self, selector: Selector, below: Sequence[Behind]) -> int:
+        self._times.mark(selector, self._clock.now())
         self._purges.purge(selector)  # first, so that nothing in flight comes back
         waited = [set(tier.forget(selector)) for tier in below]
         above = set(self._ram.drop_keys(selector)).union(*waited)
@@ -93,7 +121,7 @@ class Tiers:
         # into one that is emptied already.
         for depth in reversed(range(len(below))):
             try:
-                kept[depth] = await below[depth].drop(selector)
+                kept[depth] = await below[depth].drop(selector, waited[depth])
             except Overloaded as error:
                 failure = error
             self._purges.purge(selector)

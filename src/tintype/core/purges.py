@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tintype.core.entry import Scope, Selector
+from tintype.core.entry import ANY, Scope, Selector, sources_of
 
 _NEVER = float("-inf")
+_NAMING = (Scope.SOURCE, Scope.PREFIX, Scope.TAG)
 
 
 class Marks:
@@ -19,6 +20,7 @@ class Marks:
         self._memory = max(1, memory)
         self._marks: dict[tuple[Scope, str, str], float] = {}
         self._prefix_lengths: Counter[int] = Counter()
+        self._by_name: dict[str, float] = {}  # the latest by any source or tag, of each tenant
         self._floor = _NEVER
 
     def __len__(self) -> int:
@@ -42,6 +44,8 @@ class Marks:
         self._marks[name] = max(at, known)
         if selector.scope is Scope.PREFIX:
             self._prefix_lengths[len(selector.value)] += 1
+        if selector.scope in _NAMING:
+            self._note_by_name(selector.tenant, at)
         while len(self._marks) > self._memory:
             self._floor = max(self._floor, self._pop(next(iter(self._marks))))
 
@@ -50,17 +54,28 @@ class Marks:
         self._floor = max(self._floor, up_to)
         for name in [name for name, at in self._marks.items() if at <= self._floor]:
             self._pop(name)
+        self._by_name = {tenant: at for tenant, at in self._by_name.items() if at > self._floor}
 
     def latest(self, tenant: str, key: str, source: str, tags: tuple[str, ...]) -> float:
         """Return the latest mark of any selector that matches, or minus infinity."""
         if not self._marks:
             return self._floor
-        wanted = [(Scope.KEY, key), (Scope.SOURCE, source), (Scope.ALL, "")]
+        wanted = [(Scope.KEY, key), (Scope.ALL, "")]
         wanted += [(Scope.TAG, tag) for tag in tags]
-        wanted += [(Scope.PREFIX, source[:length]) for length in self._prefix_lengths if length <= len(source)]
+        for one in sources_of(source, tags):
+            wanted.append((Scope.SOURCE, one))
+            wanted += [(Scope.PREFIX, one[:length]) for length in self._prefix_lengths if length <= len(one)]
         get = self._marks.get
         found = (get((scope, value, of), _NEVER) for scope, value in wanted for of in ("", tenant))
-        return max(self._floor, *found)
+        return max(self._floor, self._latest_by_name(tenant) if ANY in tags else _NEVER, *found)
+
+    def _note_by_name(self, tenant: str, at: float) -> None:
+        self._by_name[tenant] = max(at, self._by_name.get(tenant, _NEVER))
+        if len(self._by_name) > self._memory:  # of tenants whose purges are forgotten, so the floor may cover them
+            self._by_name = {of: at for of, at in self._by_name.items() if at > self._floor}
+
+    def _latest_by_name(self, tenant: str) -> float:
+        return max(self._by_name.get("", _NEVER), self._by_name.get(tenant, _NEVER))
 
     def _pop(self, name: tuple[Scope, str, str]) -> float:
         at = self._marks.pop(name, None)

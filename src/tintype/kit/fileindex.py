@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from tintype.core.entry import Scope, Selector
+from tintype.core.entry import ANY, SOURCE_TAG, Scope, Selector
 from tintype.kit.files import BLOCK, Shelf, on_disk, remove
 
 _VERSION = 1
@@ -45,6 +45,7 @@ _BATCH = 64  # rows removed in one transaction: a few milliseconds
 _AHEAD = 256  # numbers checked for orphans: more than a power cut can take back (six pages of log each, of 1,000)
 _TAGS, _READ_TAGS = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(tuple[bytes, ...])
 _IDS = 100_000  # numbers held in memory while a selector is dropped
+_ANY = ANY.encode()
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -351,24 +352,34 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def _where(selector: Selector) -> tuple[str, tuple[bytes, ...]]:
     """Return a selector as SQL that uses an index, and its values."""
-    value = as_bytes(selector.value)
+    value, also = as_bytes(selector.value), as_bytes(SOURCE_TAG + selector.value)
     values: tuple[bytes, ...]
     scope = Scope.ALL if selector.scope is Scope.PREFIX and not value else selector.scope
     match scope:
         case Scope.KEY:
             where, values = "WHERE key = ?", (value,)
         case Scope.SOURCE:
-            where, values = "WHERE source = ?", (value,)
+            where, values = _either("source = ?", "tag IN (?, ?)"), (value, also, _ANY)
         case Scope.PREFIX:
             # The bytes after all that start so: UTF-8 has no byte 255, so the last one can always be raised.
-            where, values = "WHERE source >= ? AND source < ?", (value, value[:-1] + bytes([value[-1] + 1]))
+            where = _either("source >= ? AND source < ?", "tag >= ? AND tag < ? OR tag = ?")
+            values = (value, _after(value), also, _after(also), _ANY)
         case Scope.TAG:
-            where, values = "JOIN tag ON tag.id = entry.id WHERE tag.tag = ?", (value,)
+            where, values = "WHERE entry.id IN (SELECT id FROM tag WHERE tag IN (?, ?))", (value, _ANY)
         case Scope.ALL:
             where, values = "WHERE 1", ()
     if selector.tenant:
         return where + " AND tenant = ?", (*values, as_bytes(selector.tenant))
     return where, values
+
+
+def _either(source: str, tag: str) -> str:
+    """Match by source or by tag; as one list of numbers, for which SQLite uses both indexes."""
+    return f"WHERE entry.id IN (SELECT id FROM entry WHERE {source} UNION SELECT id FROM tag WHERE {tag})"  # noqa: S608
+
+
+def _after(prefix: bytes) -> bytes:
+    return prefix[:-1] + bytes([prefix[-1] + 1])
 
 
 def as_bytes(text: str) -> bytes:

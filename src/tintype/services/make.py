@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from functools import lru_cache
 
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
-from tintype.core.entry import Entry, EntryFacts
+from tintype.core.entry import Entry, EntryFacts, Names
 from tintype.core.formats import Format
+from tintype.core.pipeline import Pipeline
 from tintype.kit.flights import Flights
 from tintype.ports import Cache, Clock, Engine, Finished, Lease, Sources
 from tintype.services.answers import Timings
@@ -54,14 +56,17 @@ class Make:
                 timings.outcome = "private"
                 return await self._render(view, timings)
             timings.outcome = "shared"  # who leads the flight says miss
-            return await self._flights.join(view.key, lambda: self._keep(view, timings), view.want.deadline)
+            entry = await self._flights.join(view.key, lambda: self._keep(view, timings), view.want.deadline)
+            if timings.outcome == "shared":
+                await self._cache.get(view.key, names_of(view))  # it is kept by the names of who led the flight
+            return entry
         finally:
             timings.add("render", self._clock.monotonic() - begun)
 
     async def _keep(self, view: View, timings: Timings) -> Entry:
         generation = self._cache.generation
         # Another flight may have landed between this request's look at the cache and its take-off.
-        entry = await self._cache.get(view.key)
+        entry = await self._cache.get(view.key, names_of(view))
         timings.outcome = "hit" if entry else "miss"
         if entry is None:
             entry = await self._render(view, timings)
@@ -111,7 +116,18 @@ def _input(lease: Lease) -> tuple[int, int, Format]:
 
 def pipeline_tag(asked: Asked) -> str:
     """Return the tag under which every variant of one URL is kept, whatever the client's offer was."""
-    return f"pipeline:{asked.pipeline.fingerprint}"
+    return _tag_of(asked.pipeline)
+
+
+@lru_cache(4096)  # half the time of a hit that the memo does not know
+def _tag_of(pipeline: Pipeline) -> str:
+    return f"pipeline:{pipeline.fingerprint}"
+
+
+def names_of(view: View) -> Names:
+    """Return what a purge can call the result of a view by. A fallback stands in for many URLs, and is called by none."""
+    asked, source = view.want.asked, view.binding.url
+    return Names(source=source, tags=() if view.fallback else (pipeline_tag(asked), *asked.delivery.tags))
 
 
 def _untouched(view: View, body: bytes, now: float) -> Entry:
@@ -126,11 +142,11 @@ def _rendered(view: View, finished: Finished, now: float) -> Entry:
 
 
 def _entry(view: View, body: bytes, now: float, format: Format, width: int, height: int, frames: int) -> Entry:
-    info, want = view.binding.info, view.want
+    info, names = view.binding.info, names_of(view)
     assert info is not None
     facts = EntryFacts(
-        tenant=want.tenant.name,
-        source=view.binding.url,
+        tenant=view.want.tenant.name,
+        source=names.source,
         digest=view.binding.digest,
         format=format,
         width=width,
@@ -140,7 +156,7 @@ def _entry(view: View, body: bytes, now: float, format: Format, width: int, heig
         source_bytes=view.binding.size,
         frames=frames,
         created_at=now,
-        tags=(pipeline_tag(want.asked), *want.asked.delivery.tags),
+        tags=names.tags,
     )
     return Entry(facts=facts, body=body)
 

@@ -10,7 +10,7 @@ from tintype.core.errors import SourceError, SourceFailed, UnsupportedImage
 from tintype.ports import Cache, Clock, Sources, Telemetry
 from tintype.services.answers import Answer, Raw, Timings, Unchanged, Variant
 from tintype.services.look import Look, View, Want
-from tintype.services.make import Make, Moved
+from tintype.services.make import Make, Moved, names_of
 from tintype.services.renewal import Renewals
 
 # A key and what is kept under it.
@@ -106,10 +106,10 @@ class Render:
     async def _cached(self, view: View, timings: Timings) -> Found | None:
         if view.binding.private:
             return None
-        begun = self._clock.monotonic()
+        begun, names = self._clock.monotonic(), names_of(view)
         try:
             for key in (view.key, *view.old_keys):
-                entry = await self._cache.get(key)
+                entry = await self._cache.get(key, names)
                 if entry is not None:
                     timings.outcome = "hit"
                     if key != view.key:
