@@ -231,3 +231,11 @@ class Dialect(Protocol):
     def refusal(self, error: Exception) -> tuple[int, str]:
         """Return the status and the short public text that users of this dialect expect for an error."""
         ...
+
+    def shown(self, target: str) -> str:
+        """Return any target, readable or not, for the log: what was asked of which host and path.
+
+        Without queries, fragments and users of sources, however they are encoded, and without a whole signature, so that
+        whoever reads the log can fetch nothing that is signed.
+        """
+        ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tintype.core.asked import Asked
 from tintype.core.entry import Scope, Selector
+from tintype.core.shown import shown_url
 from tintype.ports import Cache, Sources, Telemetry
 from tintype.services.make import pipeline_tag
 
@@ -36,7 +37,7 @@ class Purge:
         self._forget()
         self._count(selector.scope, soft, results + sources)
         self._telemetry.event(
-            "purged", scope=selector.scope, value=selector.value, soft=soft, results=results, sources=sources
+            "purged", scope=selector.scope, value=shown_url(selector.value), soft=soft, results=results, sources=sources
         )
         return Purged(results, sources)
 
@@ -53,6 +54,11 @@ class Purge:
         self._forget()
         self._count(Scope.KEY, soft, results + sources)
         self._telemetry.event(
-            "purged", scope="url", value=asked.pipeline.source.url, soft=soft, results=results, sources=sources
+            "purged",
+            scope="url",
+            value=shown_url(asked.pipeline.source.url),
+            soft=soft,
+            results=results,
+            sources=sources,
         )
         return Purged(results, sources)

@@ -11,6 +11,7 @@ from tintype.dialects.imgproxy.build import build
 from tintype.dialects.imgproxy.format import path_of, preset_paths_of
 from tintype.dialects.imgproxy.presets import Presets
 from tintype.dialects.imgproxy.settings import ImgproxySettings
+from tintype.dialects.imgproxy.shown import Shown
 from tintype.dialects.imgproxy.sign import Signatures
 from tintype.dialects.imgproxy.source import SourceReader
 from tintype.dialects.imgproxy.wanted import Wanted
@@ -30,6 +31,7 @@ class Imgproxy:
         self._trusted = settings.allow_security_options
         self._signatures = Signatures(settings)
         self._sources = SourceReader(settings)
+        self._shown = Shown(settings)
         self._presets = Presets(settings)
         self._start = self._presets.start(auto_rotate=settings.auto_rotate)
 
@@ -54,6 +56,10 @@ class Imgproxy:
     def refusal(self, error: Exception) -> tuple[int, str]:
         """Return the status and text that imgproxy answers with."""
         return refusal.refusal(error)
+
+    def shown(self, target: str) -> str:
+        """Return a target for the log; see `ports.Dialect.shown`."""
+        return self._shown(target)
 
     def _read(self, path: str) -> Asked:
         wanted = self._start.copy()

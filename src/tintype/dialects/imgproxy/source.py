@@ -16,6 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_UTF8 = re.compile(r"[\udc80-\udcff]")
 _REFERENCE = re.compile(r"\$\{(\d+)\}")
 _AUTHORITY_END = re.compile(r"[/?#]")
+_ENCODED = {"@": "%40", ".": "%2E"}
 _STEPS = frozenset({".", ".."})
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -139,6 +140,10 @@ def _cut_extension(text: str, mark: str) -> tuple[str, str]:
         raise BadRequest("the source is missing; end the path with plain/URL or with the URL in base64")
     if mark in extension:
         raise BadRequest(f"the source has more than one {mark}; only the one before the format may be there")
+    if "/" in extension or "%" in extension:  # of what follows a password, so it is not quoted
+        raise BadRequest(
+            f"after the {mark} of a source there is only a format; write {_ENCODED[mark]} for one inside the URL"
+        )
     return source, extension
 
 
