@@ -17,7 +17,7 @@ from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.messages import Done
 from tintype.core.pipeline import SourceRef
-from tintype.core.plan import Plan
+from tintype.core.plan import Plan, Rung
 
 
 class Clock(Protocol):
@@ -96,6 +96,40 @@ class Sources(Protocol):
 
     async def drop(self, selector: Selector, *, soft: bool) -> int:
         """Forget bindings and bytes, or with `soft` let them be stale from now on. Returns how many."""
+        ...
+
+
+class Master(Protocol):
+    """A rung's bytes on local disk, kept from deletion until `close`. Use as a context manager."""
+
+    @property
+    def size(self) -> int: ...
+    def fd(self) -> int:
+        """A read-only descriptor at offset 0; owned by the master."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Mezzanines(Protocol):
+    """Rungs by (tenant, digest, rung, epoch), kept beside sources and dropped with them. May lose any at any moment."""
+
+    def again(self, binding: Binding) -> bool:
+        """Return whether a rung of the source would have been of use before; remember that it would be now."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """How many purges there were. Read it before the original is opened, and hand it to `put`."""
+        ...
+
+    async def open(self, binding: Binding, rung: Rung) -> Master | None:
+        """Return a whole, checked rung, or None."""
+        ...
+
+    async def put(self, binding: Binding, rung: Rung, body: bytes, *, generation: int) -> None:
+        """Keep a rung, unless its source was purged after `generation`."""
         ...
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tintype.cache.assemble import open_cache
 from tintype.cache.tiers import Tiers
 from tintype.config import Config, Loaded, TenantConfig, reload, watch_paths, with_keys
-from tintype.core.entry import Entry, Selector
+from tintype.core.entry import Selector
 from tintype.core.epoch import OLD_EPOCHS, RENDER_EPOCH
 from tintype.core.errors import Draining, Misconfigured, Overloaded, TintypeError
 from tintype.core.tenant import StandIn
@@ -24,6 +24,8 @@ from tintype.kit.flights import Flights
 from tintype.kit.held import HeldLease
 from tintype.ports import Clock, Dialect, Lease
 from tintype.services.demo import make_photo
+from tintype.services.jobs import Jobs
+from tintype.services.ladder import Ladder
 from tintype.services.look import Look
 from tintype.services.make import Make
 from tintype.services.purge import Purge
@@ -109,10 +111,11 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     engine = Pool(config.engine, config.security, limits, telemetry, clock)
     given = GivenImages(config)
     standins = StandIns(sources, engine, given.lease)
-    flights: Flights[Entry] = Flights(clock.monotonic)
     renewals = Renewals(cached.renewals_per_s, clock, telemetry)
     look = Look(sources, engine, standins, clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
-    make = Make(sources, engine, cache, standins, flights, clock, timeout_s=limits.request_timeout_s)
+    jobs = Jobs(sources, engine, standins, clock, timeout_s=limits.request_timeout_s)
+    ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
+    make = Make(jobs, ladder, cache, Flights(clock.monotonic), clock)
     render = Render(sources, cache, look, make, renewals, clock, telemetry, assume_fresh_s=cached.assume_fresh_s)
     site = Site(mounts(config))
     images = ImagePath(

@@ -17,6 +17,7 @@ _FALSE = frozenset({"0", "false", "no", "off", "f"})
 # Alternative spellings of formats that people write.
 _FORMAT_NAMES = {"jpg": "jpeg", "tif": "tiff", "heif": "heic"}
 
+_MOST_NUMBERS = 8
 
 N = TypeVar("N", int, float)
 E = TypeVar("E", bound=Enum)
@@ -57,7 +58,7 @@ def _kind(kind: Any) -> str:
     inner = typing.get_args(kind)[0]
     if typing.get_origin(inner) is tuple:
         return "qualities" if typing.get_args(inner)[0] is Format else "table"
-    return "formats" if inner is Format else "list"
+    return {Format: "formats", int: "numbers"}.get(inner, "list")
 
 
 # From TOML
@@ -101,6 +102,12 @@ def _list(spec: Spec, raw: Any) -> tuple[str, ...]:
     if not isinstance(raw, list | tuple):
         raise Wrong
     return tuple(_str(spec, item) for item in raw)
+
+
+def _numbers(spec: Spec, raw: Any) -> tuple[int, ...]:
+    if not isinstance(raw, list | tuple) or len(raw) > _MOST_NUMBERS:
+        raise Wrong
+    return tuple(sorted({_int(spec, item) for item in raw}))
 
 
 def _table(_spec: Spec, raw: Any) -> tuple[tuple[str, str], ...]:
@@ -166,6 +173,10 @@ def _text_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")] if text else []
 
 
+def _text_numbers(text: str) -> list[Any]:
+    return [_text_number(int)(part) for part in _text_list(text)]
+
+
 def _text_table(text: str) -> list[tuple[str, ...]]:
     parts = [part.partition("=") for part in _text_list(text)]
     if not all(equals for _, equals, _ in parts):
@@ -202,6 +213,7 @@ _READERS: dict[str, Callable[[Spec, Any], Any]] = {
     "str": _str,
     "enum": _enum,
     "list": _list,
+    "numbers": _numbers,
     "table": _table,
     "formats": _formats,
     "qualities": _qualities,
@@ -211,6 +223,7 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {
     "int": _text_number(int),
     "float": _text_number(float),
     "list": _text_list,
+    "numbers": _text_numbers,
     "formats": _text_list,
     "table": _text_table,
     "qualities": _text_qualities,
@@ -222,6 +235,7 @@ _WORDS: dict[str, Callable[[Spec], str]] = {
     "str": lambda spec: f"one of {', '.join(spec.choices)}" if spec.choices else "text",
     "enum": lambda spec: f"one of {', '.join(m.value for m in spec.type)}",
     "list": _choice_words("a list of texts"),
+    "numbers": _range_words(f"a list of at most {_MOST_NUMBERS} whole numbers"),
     "table": lambda _: "a table of names and texts",
     "formats": lambda spec: f"a list of formats: {', '.join(spec.choices or [f.value for f in Format])}",
     "qualities": lambda _: "a table of formats and qualities, 1 to 100",

@@ -8,9 +8,11 @@ from tintype.core.asked import Asked
 from tintype.core.binding import Binding
 from tintype.core.errors import SourceTooLarge, UnsupportedImage
 from tintype.core.formats import FACTS, LOADABLE, Format
+from tintype.core.info import ImageInfo
+from tintype.core.ladder import ladder_of
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Watermark
-from tintype.core.plan import Plan, plan_key
+from tintype.core.plan import Plan, Rung, plan_key
 from tintype.core.resolve import resolve
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Engine, Forwarded, Lease, Sources
@@ -39,7 +41,8 @@ class View:
     """A want seen through one binding: its plan and the key of the result.
 
     `old_keys`: what the result is called in older render epochs. `overlays`: digests of what is laid over the image, as
-    the key has them. `fallback`: the binding is the tenant's fallback image.
+    the key has them. `fallback`: the binding is the tenant's fallback image. `low`: the same result made from a rung, which
+    need not be there, for a source that may have one.
     """
 
     want: Want
@@ -49,6 +52,12 @@ class View:
     old_keys: tuple[str, ...]
     overlays: tuple[str, ...] = ()
     fallback: bool = False
+    low: View | None = None
+
+    @property
+    def ways(self) -> tuple[View, ...]:
+        """The ways to make the result: any of them, found in a cache, will do."""
+        return (self, self.low) if self.low else (self,)
 
 
 class Look:
@@ -79,8 +88,16 @@ class Look:
         if binding.info is None:
             binding = await self._probe(want, binding)
         assert binding.info is not None
-        plan = resolve(want.asked.pipeline, binding.info, want.offer, want.tenant.policy)
         overlays = await self._overlay_digests(want)
+        view = self._view(want, binding, binding.info, overlays, ())
+        rungs = () if binding.private or view.plan.passthrough else ladder_of(binding.info, want.tenant.policy)
+        low = self._view(want, binding, binding.info, overlays, rungs) if rungs else view
+        return replace(view, low=low) if low.plan.load.rung else view
+
+    def _view(
+        self, want: Want, binding: Binding, info: ImageInfo, overlays: tuple[str, ...], rungs: tuple[Rung, ...]
+    ) -> View:
+        plan = resolve(want.asked.pipeline, info, want.offer, want.tenant.policy, rungs)
         digests = (binding.digest, *overlays, *_buster(want.tenant))
         key, *old = (plan_key(want.tenant.name, digests, plan, epoch) for epoch in self._epochs)
         return View(want, binding, plan, key, tuple(old), overlays)
@@ -93,7 +110,7 @@ class Look:
         """Look at the tenant's fallback image in place of the source."""
         binding = await self._standins.binding(want.tenant, want.tenant.fallback, want.deadline)
         view = await self.through(want, binding)
-        return replace(view, fallback=True)
+        return replace(view, fallback=True, low=None)
 
     async def _probe(self, want: Want, binding: Binding) -> Binding:
         ref = want.asked.pipeline.source

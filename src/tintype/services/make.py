@@ -3,115 +3,82 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from functools import lru_cache
+from typing import TypeAlias
 
 from tintype.core.asked import Asked
-from tintype.core.binding import Binding
 from tintype.core.entry import Entry, EntryFacts, Names
 from tintype.core.formats import Format
 from tintype.core.pipeline import Pipeline
 from tintype.kit.flights import Flights
-from tintype.ports import Cache, Clock, Engine, Finished, Lease, Sources
+from tintype.ports import Cache, Clock, Finished
 from tintype.services.answers import Timings
-from tintype.services.look import View, known_format
-from tintype.services.standins import StandIns
+from tintype.services.jobs import Jobs
+from tintype.services.ladder import Ladder
+from tintype.services.look import View
 
-
-class Moved(Exception):
-    """An input is no longer what the key was made of; look again through `binding`."""
-
-    def __init__(self, binding: Binding) -> None:
-        super().__init__()
-        self.binding = binding
+# A key and what is kept under it.
+Found: TypeAlias = tuple[str, Entry]
 
 
 class Make:
-    """Makes entries. `timeout_s`: time for one render, which outlives the request that began it."""
+    """Makes entries."""
 
-    def __init__(
-        self,
-        sources: Sources,
-        engine: Engine,
-        cache: Cache,
-        standins: StandIns,
-        flights: Flights[Entry],
-        clock: Clock,
-        *,
-        timeout_s: float,
-    ) -> None:
-        self._sources = sources
-        self._engine = engine
+    def __init__(self, jobs: Jobs, ladder: Ladder, cache: Cache, flights: Flights[Found], clock: Clock) -> None:
+        self._jobs = jobs
+        self._ladder = ladder
         self._cache = cache
-        self._standins = standins
         self._flights = flights
         self._clock = clock
-        self._timeout_s = timeout_s
 
-    async def __call__(self, view: View, timings: Timings) -> Entry:
+    async def __call__(self, view: View, timings: Timings) -> Found:
         """Return the result, rendering it or waiting for a render under way. Raises TintypeError, Moved."""
         begun = self._clock.monotonic()
         try:
             if view.binding.private:
                 timings.outcome = "private"
-                return await self._render(view, timings)
+                return view.key, await self._render(view, timings)
             timings.outcome = "shared"  # who leads the flight says miss
-            entry = await self._flights.join(view.key, lambda: self._keep(view, timings), view.want.deadline)
+            key, entry = await self._flights.join(view.key, lambda: self._keep(view, timings), view.want.deadline)
             if timings.outcome == "shared":
-                await self._cache.get(view.key, names_of(view))  # it is kept by the names of who led the flight
-            return entry
+                await self._cache.get(key, names_of(view))  # it is kept by the names of who led the flight
+            return key, entry
         finally:
             timings.add("render", self._clock.monotonic() - begun)
 
-    async def _keep(self, view: View, timings: Timings) -> Entry:
+    async def _keep(self, view: View, timings: Timings) -> Found:
         generation = self._cache.generation
         # Another flight may have landed between this request's look at the cache and its take-off.
-        entry = await self._cache.get(view.key, names_of(view))
-        timings.outcome = "hit" if entry else "miss"
-        if entry is None:
-            entry = await self._render(view, timings)
-            await self._cache.put(view.key, entry, generation=generation)
-        return entry
+        for way in view.ways:
+            entry = await self._cache.get(way.key, names_of(view))
+            if entry is not None:
+                timings.outcome = "hit"
+                return way.key, entry
+        timings.outcome = "miss"
+        key, entry = await self._lowered(view, timings) or (view.key, await self._render(view, timings))
+        await self._cache.put(key, entry, generation=generation)
+        return key, entry
+
+    async def _lowered(self, view: View, timings: Timings) -> Found | None:
+        """Make the result from a rung, if there is one or if it is time for one."""
+        if view.low is None:
+            return None
+        finished = await self._ladder(view.low, lambda: self._flights.began(view.key))
+        return (view.low.key, self._rendered(view, finished, timings)) if finished else None
 
     async def _render(self, view: View, timings: Timings) -> Entry:
-        deadline = self._clock.monotonic() + self._timeout_s
-        with await self._open(view, deadline) as lease:
-            if lease.binding.digest != view.binding.digest:
-                raise Moved(lease.binding)
-            if view.plan.passthrough and lease.format is not Format.SVG:
+        if view.plan.passthrough and view.binding.info and not view.binding.info.vector:
+            with await self._jobs.source(view) as lease:
                 return _untouched(view, os.pread(lease.fd(), lease.binding.size, 0), self._clock.now())
-            finished = await self._run(view, lease, deadline)
+        # What a worker has begun finishes into the cache, even if every client has gone.
+        finished = await self._jobs.over_source(view, (view.plan,), lambda: self._flights.began(view.key))
+        return self._rendered(view, finished, timings)
+
+    def _rendered(self, view: View, finished: Finished, timings: Timings) -> Entry:
         _note(timings, finished)
-        return _rendered(view, finished, self._clock.now())
-
-    async def _open(self, view: View, deadline: float) -> Lease:
-        want = view.want
-        if view.fallback:
-            return await self._standins.open(want.tenant, want.tenant.fallback, deadline)
-        return await self._sources.open(view.binding, want.asked.pipeline.source, want.forwarded, deadline)
-
-    async def _run(self, view: View, lease: Lease, deadline: float) -> Finished:
-        with ExitStack() as overlays:
-            inputs = [_input(lease)]
-            if view.want.wears_watermark:
-                tenant = view.want.tenant
-                mark = overlays.enter_context(await self._standins.open(tenant, tenant.watermark, deadline))
-                if mark.binding.digest not in view.overlays:
-                    raise Moved(view.binding)
-                inputs.append(_input(mark))
-            return await self._engine.run(
-                inputs,
-                [view.plan],
-                tenant=view.want.tenant.name,
-                digest=lease.binding.digest,
-                deadline=deadline,
-                # What a worker has begun finishes into the cache, even if every client has gone.
-                began=lambda: self._flights.began(view.key),
-            )
-
-
-def _input(lease: Lease) -> tuple[int, int, Format]:
-    return lease.fd(), lease.binding.size, known_format(lease)
+        result = finished.done.results[-1]
+        size = result.width, result.height, result.frames
+        return _entry(view, finished.bodies[-1], self._clock.now(), result.format, *size)
 
 
 def pipeline_tag(asked: Asked) -> str:
@@ -134,11 +101,6 @@ def _untouched(view: View, body: bytes, now: float) -> Entry:
     info = view.binding.info
     assert info is not None
     return _entry(view, body, now, info.format, info.width, info.height, info.frames)
-
-
-def _rendered(view: View, finished: Finished, now: float) -> Entry:
-    result = finished.done.results[0]
-    return _entry(view, finished.bodies[0], now, result.format, result.width, result.height, result.frames)
 
 
 def _entry(view: View, body: bytes, now: float, format: Format, width: int, height: int, frames: int) -> Entry:

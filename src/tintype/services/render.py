@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from tintype.core.binding import Binding
-from tintype.core.entry import Entry
 from tintype.core.errors import SourceError, SourceFailed, UnsupportedImage
 from tintype.ports import Cache, Clock, Sources, Telemetry
 from tintype.services.answers import Answer, Raw, Timings, Unchanged, Variant
+from tintype.services.jobs import Moved
 from tintype.services.look import Look, View, Want
-from tintype.services.make import Make, Moved, names_of
+from tintype.services.make import Found, Make, names_of
 from tintype.services.renewal import Renewals
-
-# A key and what is kept under it.
-Found: TypeAlias = tuple[str, Entry]
 
 # How often a want is looked at while its inputs keep changing.
 _LOOKS = 3
@@ -82,8 +77,9 @@ class Render:
     async def _variant(self, want: Want, timings: Timings) -> Answer:
         started = self._clock.now()
         view = await self._look(want, timings, self.assumed_fresh_s(want.asked.pipeline.source.url))
-        if view.key in want.etags:
-            return Unchanged(view.key, view.binding, timings, self._stale(view.binding, started))
+        known = next((way.key for way in view.ways if way.key in want.etags), None)
+        if known is not None:
+            return Unchanged(known, view.binding, timings, self._stale(view.binding, started))
         found = await self._cached(view, timings)
         if found is None and not self._confirmed(view.binding, started):
             view = await self._look(want, timings, 0.0)  # a miss asks the origin before it renders
@@ -95,7 +91,7 @@ class Render:
         """Make what no cache has; where an input has moved meanwhile, find or make what the result is now."""
         for _ in range(_LOOKS):
             try:
-                return view, (view.key, await self._make(view, timings))
+                return view, await self._make(view, timings)
             except Moved as moved:
                 view = await self._look.again(view, moved.binding)
             found = await self._cached(view, timings)
@@ -108,11 +104,11 @@ class Render:
             return None
         begun, names = self._clock.monotonic(), names_of(view)
         try:
-            for key in (view.key, *view.old_keys):
+            for key in (key for way in view.ways for key in (way.key, *way.old_keys)):
                 entry = await self._cache.get(key, names)
                 if entry is not None:
                     timings.outcome = "hit"
-                    if key != view.key:
+                    if all(key != way.key for way in view.ways):
                         self._renewals.offer(view.key, lambda: self._make(view, Timings()))
                     return key, entry
             return None

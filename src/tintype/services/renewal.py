@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tintype.core.errors import TintypeError
 from tintype.ports import Clock, Telemetry
-from tintype.services.make import Moved
+from tintype.services.jobs import Moved
 
 # Renewals under way at once: they use workers that interactive work wants.
 _AT_ONCE = 2

@@ -31,6 +31,7 @@ from tintype.kit.freshness import State, names_lifetime, state
 from tintype.kit.recent import Recent
 from tintype.ports import Clock, Forwarded, Telemetry
 from tintype.sources.bindings import Bindings
+from tintype.sources.mezzanines import Mezzanines
 from tintype.sources.origins import Got, Origins, Want, host_of
 from tintype.sources.purges import Purges
 from tintype.sources.spool import Body, SourceLease
@@ -89,6 +90,7 @@ class SourceStore:
         self._personal: Recent[bool] = Recent(_REMEMBERED)
         self._held: Recent[_Held] = Recent(_HELD)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.mezzanines = Mezzanines(bodies, self._purges, clock)
 
     async def bind(
         self, tenant: str, ref: SourceRef, forwarded: Forwarded, deadline: float, *, assume_fresh_s: float = 0.0

@@ -51,6 +51,7 @@ WAYS = ("hit", "renewed", "shared", "miss", "private", "raw", "fallback", "uncha
 OUTCOME = Label("outcome", (*WAYS, *sorted(kinds())))
 TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
 SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))
+USE = Label("use", ("made", "read"))
 SCOPE = Label("scope", ("key", "source", "prefix", "tag", "all"))
 
 
@@ -107,6 +108,7 @@ METRICS: tuple[Metric, ...] = (
     _seconds("fetch_seconds", "Time of one fetch.", SCHEME),
     _counter("fetch_bytes", "Bytes fetched from origins.", SCHEME),
     _counter("fetches_joined", "Requests that waited for a fetch already under way instead of starting one."),
+    _counter("rungs", "Mezzanine rungs made, and results made from one.", USE),
     # Caches
     _counter("cache_hits", "Lookups that found an entry, by tier.", TIER),
     _counter("cache_misses", "Lookups that found none, by tier.", TIER),

@@ -1,0 +1,78 @@
+"""Jobs: engine runs for views, with inputs opened and held against what the key was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TypeAlias
+
+from tintype.core.binding import Binding
+from tintype.core.formats import Format
+from tintype.core.plan import Plan
+from tintype.ports import Clock, Engine, Finished, Lease, Sources
+from tintype.services.look import View, known_format
+from tintype.services.standins import StandIns
+
+# A descriptor, its size in bytes and the format of what is in it.
+Input: TypeAlias = tuple[int, int, Format]
+
+
+class Moved(Exception):
+    """An input is no longer what the key was made of; look again through `binding`."""
+
+    def __init__(self, binding: Binding) -> None:
+        super().__init__()
+        self.binding = binding
+
+
+class Jobs:
+    """Runs plans. `timeout_s`: time for one job, which outlives the request that began it."""
+
+    def __init__(self, sources: Sources, engine: Engine, standins: StandIns, clock: Clock, *, timeout_s: float) -> None:
+        self._sources = sources
+        self._engine = engine
+        self._standins = standins
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    def deadline(self) -> float:
+        """Return until when a job that begins now may take (monotonic)."""
+        return self._clock.monotonic() + self._timeout_s
+
+    async def source(self, view: View) -> Lease:
+        """Open the bytes that a view is of. Raises SourceError, Moved."""
+        want = view.want
+        if view.fallback:
+            lease = await self._standins.open(want.tenant, want.tenant.fallback, self.deadline())
+        else:
+            ref = want.asked.pipeline.source
+            lease = await self._sources.open(view.binding, ref, want.forwarded, self.deadline())
+        if lease.binding.digest != view.binding.digest:
+            with lease:
+                raise Moved(lease.binding)
+        return lease
+
+    async def over_source(self, view: View, plans: Sequence[Plan], began: Callable[[], None]) -> Finished:
+        """Run plans over the original. Raises TintypeError, Moved."""
+        with await self.source(view) as lease:
+            return await self.over((lease.fd(), lease.binding.size, known_format(lease)), view, plans, began)
+
+    async def over(self, first: Input, view: View, plans: Sequence[Plan], began: Callable[[], None]) -> Finished:
+        """Run plans over an input and the overlays of a view; `began` is called once a worker has them. Raises likewise."""
+        deadline = self.deadline()
+        with ExitStack() as overlays:
+            inputs = [first]
+            if view.want.wears_watermark:
+                tenant = view.want.tenant
+                mark = overlays.enter_context(await self._standins.open(tenant, tenant.watermark, deadline))
+                if mark.binding.digest not in view.overlays:
+                    raise Moved(view.binding)
+                inputs.append((mark.fd(), mark.binding.size, known_format(mark)))
+            return await self._engine.run(
+                inputs,
+                plans,
+                tenant=view.want.tenant.name,
+                digest=view.binding.digest,
+                deadline=deadline,
+                began=began,
+            )

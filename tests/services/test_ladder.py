@@ -1,0 +1,162 @@
+"""The ladder through real parts: when a rung is made, who is made from it, and that it goes when its source is purged."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from tests.e2e.origin import Origin, Page
+from tests.services.conftest import Running, Start
+from tintype.core.entry import Scope, Selector
+
+LADDER = "policy.ladder = [400]"
+FRESH = {"Cache-Control": "max-age=600"}
+
+
+def photo(size: tuple[int, int] = (1600, 1200), angle: int = 0) -> bytes:
+    """A picture that no two corners of look alike, upside down if asked for."""
+    image = Pillow.linear_gradient("L").resize(size)
+    out = io.BytesIO()
+    rgb = Pillow.merge("RGB", (image, image.rotate(90).resize(size), Pillow.new("L", size, 40))).rotate(angle)
+    exif = Pillow.Exif()
+    exif[0x8298] = "(c) Ladder"
+    rgb.save(out, "JPEG", quality=95, exif=exif)
+    return out.getvalue()
+
+
+def picture(body: bytes) -> Pillow.Image:
+    return Pillow.open(io.BytesIO(body)).convert("RGB")
+
+
+def apart(one: bytes, other: bytes) -> float:
+    """Return the mean distance of two pictures of one size, 0 to 255."""
+    a, b = picture(one), picture(other)
+    assert a.size == b.size
+    pairs = zip(a.tobytes(), b.tobytes(), strict=True)
+    return sum(abs(x - y) for x, y in pairs) / (a.width * a.height * 3)
+
+
+def rungs(running: Running, use: str) -> float:
+    return running.metric("tintype_rungs_total", use=use)
+
+
+def local(width: int, options: str = "") -> str:
+    return f"/unsafe/w:{width}{options}/plain/local:///p.jpg"
+
+
+async def test_the_second_result_of_a_photo_makes_the_rung_that_the_third_is_made_from(
+    tmp_path: Path, start: Start
+) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo())
+    running = await start("policy.ladder = []")
+    plain = [await running.ask(local(width)) for width in (100, 200, 300)]
+    await running.node.cache.drop(Selector(scope=Scope.ALL))
+    running = await start(LADDER)
+    seen = []
+    for width, answer in zip((100, 200, 300), plain, strict=True):
+        mine = await running.ask(local(width))
+        assert (mine.status, apart(mine.body, answer.body) < 1.5) == (200, True)
+        seen.append((rungs(running, "made"), rungs(running, "read")))
+    assert seen == [(0, 0), (1, 0), (1, 1)]
+    assert (await running.ask(local(350))).status == 200  # too large for the rung
+    assert (rungs(running, "made"), rungs(running, "read")) == (1, 1)
+
+
+async def test_a_restart_keeps_rungs_and_what_was_cached(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo())
+    running = await start(LADDER)
+    first = [await running.ask(local(width)) for width in (100, 200)]
+    running = await start(LADDER)
+    again = [await running.ask(local(width)) for width in (100, 200)]
+    assert [(a.body, a.headers["etag"]) for a in again] == [(a.body, a.headers["etag"]) for a in first]
+    assert running.metric("tintype_engine_seconds_count", kind="run") == 0
+    await running.ask(local(300))
+    assert (rungs(running, "made"), rungs(running, "read")) == (0, 1)
+
+
+async def test_an_etag_is_confirmed_whatever_its_result_was_made_from(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo())
+    running = await start(LADDER)
+    tags = [(await running.ask(local(width))).headers["etag"] for width in (100, 200)]
+    await running.node.cache.drop(Selector(scope=Scope.ALL))
+    for width, tag in zip((100, 200), tags, strict=True):
+        assert (await running.ask(local(width), if_none_match=tag)).status == 304
+
+
+async def test_many_at_once_make_one_rung(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo())
+    running = await start(LADDER)
+    await running.ask(local(90))
+    answers = await asyncio.gather(*(running.ask(local(100 + i)) for i in range(8)))
+    assert [picture(a.body).width for a in answers] == [100 + i for i in range(8)]
+    assert (rungs(running, "made"), rungs(running, "read")) == (1, 7)
+
+
+@pytest.mark.parametrize("selector", [Scope.SOURCE, Scope.PREFIX, Scope.ALL])
+async def test_a_purge_takes_the_rungs_of_a_source(
+    tmp_path: Path, origin: Origin, start: Start, selector: Scope
+) -> None:
+    origin.pages["/p.jpg"] = Page(photo(), headers=FRESH)
+    running = await start(LADDER)
+    url = f"{origin.url}/p.jpg"
+    for width in (100, 200):
+        await running.ask(f"/unsafe/w:{width}/plain/{url}")
+    bodies = tmp_path / "var" / "sources" / "bodies"
+    assert len(stored(bodies)) == 2
+    await running.node.sources.drop(Selector(scope=selector, value="" if selector is Scope.ALL else url), soft=False)
+
+    async def gone() -> bool:
+        return not stored(bodies)
+
+    await running.until(gone)
+
+
+def stored(folder: Path) -> list[Path]:
+    return [f for f in folder.rglob("*") if f.is_file() and f.read_bytes()[:2] == b"\xff\xd8"]
+
+
+async def test_other_bytes_have_other_rungs(origin: Origin, start: Start) -> None:
+    origin.pages["/p.jpg"] = Page(photo(), headers=FRESH)
+    running = await start(LADDER)
+    path = f"plain/{origin.url}/p.jpg"
+    before = [await running.ask(f"/unsafe/w:{width}/{path}") for width in (100, 200, 300)]
+    origin.pages["/p.jpg"] = Page(photo(angle=180), headers=FRESH)
+    running.clock.ahead += 1e6
+    after = [await running.ask(f"/unsafe/w:{width}/{path}") for width in (100, 200, 300)]
+    for old, new in zip(before, after, strict=True):
+        assert apart(old.body, new.body) > 20
+    assert (rungs(running, "made"), rungs(running, "read")) == (2, 2)
+
+
+async def test_a_damaged_rung_is_made_again(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo())
+    running = await start(LADDER)
+    for width in (100, 200):
+        await running.ask(local(width))
+    running = await start(LADDER)
+    for file in (tmp_path / "var" / "sources" / "bodies").rglob("*"):
+        if file.is_file() and file.read_bytes()[:2] == b"\xff\xd8":
+            file.write_bytes(file.read_bytes()[:-9] + b"\0" * 9)
+    answers = [await running.ask(local(width)) for width in (301, 302)]
+    assert [a.status for a in answers] == [200, 200]
+    assert (rungs(running, "made"), rungs(running, "read")) == (1, 0)
+
+
+async def test_what_is_private_has_no_ladder(origin: Origin, start: Start) -> None:
+    origin.pages["/p.jpg"] = Page(photo(), headers={"Cache-Control": "private"})
+    running = await start(LADDER)
+    for width in (100, 200, 300):
+        assert (await running.ask(f"/unsafe/w:{width}/plain/{origin.url}/p.jpg")).status == 200
+    assert (rungs(running, "made"), rungs(running, "read")) == (0, 0)
+
+
+async def test_the_copyright_that_results_keep_is_kept_through_a_rung(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo())
+    running = await start(LADDER)
+    bodies = [(await running.ask(local(width))).body for width in (100, 200, 300)]
+    kept = [Pillow.open(io.BytesIO(body)).getexif().get(0x8298) for body in bodies]
+    assert kept == ["(c) Ladder"] * 3
