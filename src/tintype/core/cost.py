@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from tintype.core import cost_table as table
+from tintype.core.formats import Format
 from tintype.core.geometry import Size
 from tintype.core.info import ImageInfo, Space
 from tintype.core.ladder import rung_size
+from tintype.core.loading import HELD_PIXELS
 from tintype.core.plan import Canvas, Cost, Load, Plan, Save, Scale, Step
 from tintype.core.policy import Light
 from tintype.core.walk import loaded, walk
@@ -69,8 +71,7 @@ def _peak_bytes(plan: Plan, info: ImageInfo) -> int:
     size, frames = loaded(plan.load), plan.load.frames
     deep = plan.steps and getattr(plan.steps[0], "keep_depth", False)
     pixel = (info.bands + (0 if info.alpha else 1)) * (2 if deep or info.bits > 8 else 1)
-    decoder = table.DECODE.get(plan.load.format, _FULL)
-    held = size.width * (table.STREAM_ROWS if decoder.streaming and frames == 1 else size.height) * frames
+    held = size.width * _held_rows(plan.load) * frames
     for step, before, made in walk(plan.load, plan.steps):
         if table.STEPS[type(step).__name__].whole:
             held = max(held, held + before.pixels * frames)
@@ -78,3 +79,10 @@ def _peak_bytes(plan: Plan, info: ImageInfo) -> int:
             held = max(held, made.pixels * frames)
     result = plan.width * plan.height * frames
     return table.FIXED_BYTES + pixel * (held + 2 * result)
+
+
+def _held_rows(load: Load) -> int:
+    """Return how many rows of a frame are in memory at once while it is decoded."""
+    whole = load.format is Format.JPEG and load.width * load.height <= HELD_PIXELS
+    streaming = table.DECODE.get(load.format, _FULL).streaming and load.frames == 1 and not whole
+    return min(load.height, table.STREAM_ROWS) if streaming else load.height

@@ -27,6 +27,10 @@ _JPEG_IMGPROXY = ((8, 8), (4, 4), (2, 2))
 _WEBP_MARGIN = 2.0  # how many times the target libwebp leaves by the measured table
 _WEBP_FROM = 4.0  # and the reduction from which it is worth asking
 
+# JPEG frames of up to so many pixels are decoded at once, which is faster, and held: 72 MB. Larger ones are streamed row by
+# row. A worker has room for more, but two of them and a mezzanine beside it would be most of a small machine.
+HELD_PIXELS = 24_000_000
+
 THUMBNAILS = frozenset((Format.HEIC, Format.AVIF))
 
 

@@ -52,6 +52,12 @@ def with_blob(image: Image, field: str, value: bytes) -> Image:
     return image
 
 
+def with_pixels(image: Image, pixels: Image) -> Image:
+    """Return pixels, at most as many across and down, with the image's header fields; its own are never asked for."""
+    header = without(image, "vips-sequential").extract_area(0, 0, pixels.width, pixels.height)
+    return header.insert(pixels, 0, 0)
+
+
 def colour_bands(image: Image) -> int:
     """Return how many bands are colour; any other is alpha."""
     return int(image.bands) - int(bool(image.hasalpha()))
