@@ -111,7 +111,7 @@ def test_a_rung_has_the_size_that_plans_count_on(width: int, height: int, side: 
 def test_a_result_has_its_size_whatever_it_is_made_from(
     pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy
 ) -> None:
-    policy = replace(policy, shrink_table=ShrinkTable.MEASURED, ladder=(64, 300))
+    policy = replace(policy, ladder=(64, 300))
     try:
         plain = resolve(pipeline, info, offer, policy)
     except TintypeError as error:
@@ -124,7 +124,9 @@ def test_a_result_has_its_size_whatever_it_is_made_from(
         return
     assert plan.save == plain.save
     if pipeline.find(Crop) is None:
-        assert (plan.width, plan.height) == (plain.width, plain.height)
+        most = 0 if policy.shrink_table is ShrinkTable.MEASURED else 1  # imgproxy's own rounding, of what it decodes
+        assert abs(plan.width - plain.width) <= most
+        assert abs(plan.height - plain.height) <= most
 
 
 @given(st.integers(1, 4000), st.sampled_from(list(Fit)))

@@ -56,9 +56,9 @@ def scale(task: Task, draft: Draft) -> Step | None:
 def _target(task: Task, shown: Size) -> Size:
     """Return the size to scale to: the one decided before decoding, whatever the decoder rounded.
 
-    imgproxy multiplies what the decoder left of the crop instead, which may be a pixel off.
+    imgproxy multiplies what the decoder left of the crop instead, which may be a pixel off. It has no rungs to do so with.
     """
-    if task.policy.shrink_table != ShrinkTable.IMGPROXY:
+    if task.policy.shrink_table != ShrinkTable.IMGPROXY or task.loaded.load.rung is not None:
         return task.sizes.scaled
     by, whole = task.loaded, task.loaded.size
     return Size(
