@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import json
 import os
+import struct
 import sys
+import termios
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,6 +55,12 @@ def sealed(body: bytes) -> int:
     reading = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
     os.close(fd)
     return reading
+
+
+def _unread(fd: int) -> int:
+    """Return how many bytes sent to a socket of this machine nobody has read yet."""
+    (count,) = struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)))
+    return int(count)
 
 
 @dataclass
@@ -124,6 +133,16 @@ class Bench:
 
         def found() -> list[int]:
             return [w.process.pid for w in self.crew._workers if w.phase is phase and w.process.pid]
+
+        await self.until(lambda: bool(found()))
+        return found()[0]
+
+    async def at_work(self) -> int:
+        """Return the pid of a worker that has read its request, once there is one."""
+
+        def found() -> list[int]:
+            busy = [w for w in self.crew._workers if w.phase is Phase.BUSY and w.process.pid]
+            return [w.process.pid for w in busy if _unread(w._channel._sock.fileno()) == 0]
 
         await self.until(lambda: bool(found()))
         return found()[0]

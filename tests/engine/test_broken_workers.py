@@ -25,7 +25,7 @@ async def _next(bench: Bench) -> int:
     """Return the pid of the worker that gets the next request, once there is one."""
 
     def pid() -> int:
-        worker = bench.crew.pick("t")
+        worker = bench.crew.pick(("t", "d"))
         return worker.process.pid if worker else 0
 
     await bench.until(lambda: pid() > 0)
@@ -95,8 +95,7 @@ async def test_workers_that_crash_between_requests_blame_nobody(engine: Benches)
 async def test_a_crash_while_at_work_is_still_the_image_s(engine: Benches) -> None:
     bench = await engine(isolation=Isolation.TENANT)
     running = asyncio.create_task(bench.say("sleep 60", digest="d"))
-    worker = await bench.a_worker(Phase.BUSY)
-    await asyncio.sleep(0.3)  # it reads and begins
+    worker = await bench.at_work()
     os.kill(worker, signal.SIGSEGV)
     with pytest.raises(BrokenImage, match="SIGSEGV"):
         await running

@@ -14,7 +14,7 @@ from tintype.engine.poison import PoisonLedger, Suspect
 from tintype.engine.process import environment
 from tintype.engine.settings import Isolation
 from tintype.engine.starts import pause_s
-from tintype.engine.turnover import Service, Turnover
+from tintype.engine.turnover import Owner, Service, Turnover
 from tintype.worker.sandbox.paths import outermost
 
 A: Suspect = ("tenant", "digest", "plan")
@@ -97,15 +97,25 @@ def test_a_decoder_that_exits_is_a_crash_and_odd_signals_are_read() -> None:
 TURNOVERS = {
     isolation: Turnover.of(isolation, Limits(worker_images=10, worker_rss_bytes=100)) for isolation in Isolation
 }
-SERVICES = st.builds(Service, st.integers(0, 20), st.integers(0, 200), st.sampled_from([None, "a", "b"]))
+OWNERS = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["1", "2"]))
+SERVICES = st.builds(Service, st.integers(0, 20), st.integers(0, 200), st.none() | OWNERS)
 
 
-@given(SERVICES, st.sampled_from(["a", "b"]))
-def test_who_may_serve_whom(service: Service, tenant: str) -> None:
-    assert TURNOVERS[Isolation.NODE].may_serve(service, tenant)
-    if TURNOVERS[Isolation.TENANT].may_serve(service, tenant):
-        assert service.tenant in (None, tenant)
-    assert TURNOVERS[Isolation.IMAGE].may_serve(service, tenant) == (service.tenant is None)
+@given(SERVICES, OWNERS)
+def test_who_may_serve_whom(service: Service, owner: Owner) -> None:
+    assert TURNOVERS[Isolation.NODE].may_serve(service, owner)
+    if TURNOVERS[Isolation.TENANT].may_serve(service, owner):
+        assert service.tenant in (None, owner[0])
+    if TURNOVERS[Isolation.IMAGE].may_serve(service, owner):
+        assert service.fresh or (service.owner == owner and service.images == 0)
+
+
+@given(SERVICES, OWNERS)
+def test_a_worker_is_kept_for_one_image_and_for_as_long_as_it_may_render_it(service: Service, owner: Owner) -> None:
+    assert not TURNOVERS[Isolation.NODE].kept(service)
+    assert not TURNOVERS[Isolation.TENANT].kept(service)
+    if TURNOVERS[Isolation.IMAGE].kept(service):
+        assert TURNOVERS[Isolation.IMAGE].may_serve(service, owner) == (service.owner == owner)
 
 
 @given(SERVICES)
@@ -113,13 +123,13 @@ def test_when_a_worker_is_spent(service: Service) -> None:
     grown = service.images >= 10 or service.rss_bytes >= 100
     assert TURNOVERS[Isolation.NODE].spent(service) == grown
     assert TURNOVERS[Isolation.TENANT].spent(service) == grown
-    assert TURNOVERS[Isolation.IMAGE].spent(service) == (not service.fresh)
+    assert TURNOVERS[Isolation.IMAGE].spent(service) == (service.images > 0)
 
 
 def test_why_a_worker_was_replaced() -> None:
-    assert TURNOVERS[Isolation.NODE].reason(Service(10, 1, "a")) == "images"
-    assert TURNOVERS[Isolation.NODE].reason(Service(1, 100, "a")) == "memory"
-    assert TURNOVERS[Isolation.TENANT].reason(Service(1, 1, "a")) == "tenant"
+    assert TURNOVERS[Isolation.NODE].reason(Service(10, 1, ("a", "1"))) == "images"
+    assert TURNOVERS[Isolation.NODE].reason(Service(1, 100, ("a", "1"))) == "memory"
+    assert TURNOVERS[Isolation.TENANT].reason(Service(1, 1, ("a", "1"))) == "tenant"
 
 
 @given(st.integers(0, 10_000))

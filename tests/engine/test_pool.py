@@ -250,7 +250,7 @@ async def test_killed_from_outside_is_nobody_s_fault(engine: Benches, isolation:
     bench = await engine(isolation=isolation)
     for _ in range(3):
         running = asyncio.create_task(bench.say("sleep 60", digest="d"))
-        os.kill(await bench.a_worker(Phase.BUSY), signal.SIGKILL)
+        os.kill(await bench.at_work(), signal.SIGKILL)
         with pytest.raises(EngineFailed):
             await running
     assert await bench.say("echo d", digest="d") == "d"

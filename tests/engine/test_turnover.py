@@ -62,6 +62,51 @@ async def test_isolation_by_image_gives_each_image_a_process_of_its_own(engine: 
     assert len(set(pids)) == 20
 
 
+async def test_isolation_by_image_renders_where_the_header_was_read(engine: Benches) -> None:
+    """One fork an image, and nobody else's byte in it."""
+    bench = await engine(isolation=Isolation.IMAGE)
+    seen = set()
+    for n in range(5):
+        await bench.probe("echo x", digest=str(n))
+        kept = bench.crew.pick(("t", str(n)))
+        assert kept is not None
+        assert bench.crew.pick(("other", str(n))) is not kept
+        assert await bench.say("pid", digest=str(n)) == str(kept.process.pid)
+        seen.add(kept.process.pid)
+    assert len(seen) == 5
+
+
+async def test_isolation_by_image_keeps_workers_in_bounds_whoever_never_comes_back(engine: Benches) -> None:
+    bench = await engine(isolation=Isolation.IMAGE)
+    pids = set()
+    for n in range(12):
+        await bench.probe("echo x", digest=str(n))
+        kept = bench.crew.pick(("t", str(n)))
+        assert kept is not None
+        pids.add(kept.process.pid)
+        assert sum(worker.live for worker in bench.crew._workers) <= 3
+    assert len(pids) == 12
+
+
+async def test_work_under_way_comes_before_new_work_where_its_worker_is_kept(engine: Benches) -> None:
+    bench = await engine(isolation=Isolation.IMAGE)
+    await bench.probe("echo x", digest="begun")
+    running = asyncio.create_task(bench.say("sleep 0.3"))
+    await bench.a_worker(Phase.BUSY)
+    order: list[str] = []
+
+    async def ask(digest: str) -> None:
+        await bench.say("sleep 0.01", digest=digest)
+        order.append(digest)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ask("new"))
+        await asyncio.sleep(0)
+        group.create_task(ask("begun"))
+    await running
+    assert order == ["begun", "new"]
+
+
 async def test_isolation_by_tenant_never_shares_a_process_between_tenants(engine: Benches) -> None:
     bench = await engine(isolation=Isolation.TENANT, workers=2)
     used: dict[str, set[str]] = {}

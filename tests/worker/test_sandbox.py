@@ -127,8 +127,9 @@ async def test_nothing_can_be_connected_to_or_listened_on(confined: Bench, liste
 async def test_no_process_can_be_made_or_signalled(confined: Bench) -> None:
     assert control("fork", "").returncode == 0
     assert await refused(confined, "fork") == "PermissionError"
-    assert control("signal_process", str(os.getpid())).returncode == 0
-    assert await refused(confined, "signal_process", str(os.getpid())) == "PermissionError"
+    for attempt in ("signal_process", "signal_thread"):
+        assert control(attempt, str(os.getpid())).returncode == 0
+        assert await refused(confined, attempt, str(os.getpid())) == "PermissionError"
 
 
 async def test_no_process_can_be_signalled_as_owner_of_a_descriptor(

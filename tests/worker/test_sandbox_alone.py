@@ -6,17 +6,22 @@ import os
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.engine.conftest import BAD, sealed
 from tests.worker.attempts import ATTEMPTS
 from tintype.core.formats import Format
 from tintype.core.messages import Input, Probe, Setup
+from tintype.worker.sandbox import bpf, seccomp
+from tintype.worker.sandbox.layer import LayerMissing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 
@@ -68,3 +73,25 @@ def test_every_attempt_is_made() -> None:
     text = Path(__file__).with_name("test_sandbox.py").read_text()
     helpers = {"segfault", "crash"}  # made in tests/engine
     assert not [name for name in ATTEMPTS if not name.startswith("_") and name not in text and name not in helpers]
+
+
+CONSTANTS = st.integers(0, 2**32 - 1)
+INSTRUCTIONS = st.lists(st.tuples(st.integers(0, 65535), st.integers(0, 255), st.integers(0, 255), CONSTANTS))
+
+
+@given(INSTRUCTIONS, CONSTANTS, CONSTANTS)
+def test_a_filter_is_filled_in_where_it_is_blank_and_nowhere_else(
+    program: list[tuple[int, int, int, int]], blank: int, value: int
+) -> None:
+    packed = b"".join(struct.pack("=HBBI", *one) for one in program)
+    found = list(struct.iter_unpack("=HBBI", bpf.filled(packed, blank, value)))
+    assert found == [(*rest, value if constant == blank else constant) for *rest, constant in program]
+
+
+def test_a_worker_s_filter_has_the_number_of_its_process_to_fill_in_and_a_zygote_s_has_not() -> None:
+    try:
+        own, zygote = seccomp.compiled(zygote=False), seccomp.compiled(zygote=True)
+    except LayerMissing as reason:
+        pytest.skip(str(reason))
+    assert bpf.filled(own, seccomp._OWN, 4711) != own
+    assert bpf.filled(zygote, seccomp._OWN, 4711) == zygote

@@ -10,7 +10,7 @@ from tintype.core.messages import Ready
 from tintype.engine.exits import read_exit
 from tintype.engine.starts import Starts
 from tintype.engine.task import Task
-from tintype.engine.turnover import Turnover
+from tintype.engine.turnover import Owner, Service, Turnover
 from tintype.engine.worker import Phase, Worker
 from tintype.ports import Clock, Telemetry
 
@@ -45,12 +45,23 @@ class Crew:
         self._starts = starts
         self.tend()
 
-    def pick(self, tenant: str) -> Worker | None:
-        """Return an idle worker that may serve a tenant, the one that served it last if there is one."""
-        if self.busy >= self.size:
+    @property
+    def full(self) -> bool:
+        return self.busy >= self.size
+
+    def pick(self, owner: Owner) -> Worker | None:
+        """Return an idle worker that may serve an owner, the one that served it last if there is one."""
+        if self.full:
             return None
-        fit = [w for w in self._idle() if self._turnover.may_serve(w.service, tenant)]
-        return max(fit, key=lambda w: (w.service.tenant == tenant, not self._turnover.spent(w.service)), default=None)
+        fit = [w for w in self._idle() if self._turnover.may_serve(w.service, owner)]
+        return max(fit, key=lambda w: self._fitness(w.service, owner), default=None)
+
+    def _fitness(self, service: Service, owner: Owner) -> tuple[bool, bool, bool]:
+        return service.owner == owner, service.tenant == owner[0], not self._turnover.spent(service)
+
+    def kept(self) -> set[Owner | None]:
+        """Return the owners for each of whom an idle worker is kept, and for nobody else."""
+        return {worker.service.owner for worker in self._idle() if self._turnover.kept(worker.service)}
 
     async def at_rest(self) -> None:
         """Wait until no worker is busy."""
@@ -94,7 +105,7 @@ class Crew:
             worker.end()
 
     def _keep_stock(self) -> None:
-        """Keep `size` workers that nobody has used; at most twice as many live at all."""
+        """Keep `size` workers that nobody has used; a few times as many live at all."""
         for worker in self._idle():
             if self._turnover.spent(worker.service):
                 worker.end()
@@ -103,7 +114,7 @@ class Crew:
                 return
 
     def _make_room(self) -> bool:
-        if sum(w.live for w in self._workers) < 2 * self.size:
+        if sum(w.live for w in self._workers) < self._turnover.stock * self.size:
             return True
         used = [w for w in self._idle() if not w.service.fresh]
         if used:

@@ -40,7 +40,7 @@ from tintype.engine.results import read_done, read_info, read_proofs
 from tintype.engine.settings import EngineSettings, SecuritySettings
 from tintype.engine.starts import Starts
 from tintype.engine.task import Task
-from tintype.engine.turnover import Turnover
+from tintype.engine.turnover import Owner, Turnover
 from tintype.engine.worker import GRACE_S, Worker
 from tintype.ports import Clock, Finished, Telemetry
 
@@ -106,7 +106,7 @@ class Pool:
         """Have a worker prove once more that what must not decode does not."""
         number = _number()
         deadline = self._clock.monotonic() + _CHECK_S
-        proofs = await self._perform(self._task(number, Check(id=number), (), "", deadline, read_proofs))
+        proofs = await self._perform(self._task(number, Check(id=number), (), ("", ""), deadline, read_proofs))
         ready = await self._started().first
         return Checkup(ready.layers, ready.missing, proofs)
 
@@ -116,7 +116,7 @@ class Pool:
         """See port Engine."""
         number = _number()
         message = Probe(id=number, input=Input(format=format, size=size), source_pixels=source_pixels)
-        task = self._task(number, message, (source,), tenant, deadline, read_info)
+        task = self._task(number, message, (source,), (tenant, digest), deadline, read_info)
         task.suspect = lambda: (tenant, digest, "probe")
         info: ImageInfo = await self._perform(task)
         return info
@@ -142,7 +142,7 @@ class Pool:
             max_result_bytes=most,
         )
         read = partial(read_done, plans=len(plans), most=most)
-        task = self._task(number, job, tuple(fd for fd, _, _ in inputs), tenant, deadline, read)
+        task = self._task(number, job, tuple(fd for fd, _, _ in inputs), (tenant, digest), deadline, read)
         task.images, task.began = 1, began
         task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
         done, bodies = await self._perform(task)
@@ -169,11 +169,17 @@ class Pool:
         return self._crew
 
     def _task(
-        self, number: int, message: ToWorker, fds: Sequence[int], tenant: str, deadline: float, read: Callable[..., Any]
+        self,
+        number: int,
+        message: ToWorker,
+        fds: Sequence[int],
+        owner: Owner,
+        deadline: float,
+        read: Callable[..., Any],
     ) -> Task:
         for fd in fds:
             _check_sealed(fd)
-        return Task(id=number, packet=encode(message), fds=fds, tenant=tenant, deadline=deadline, read=read)
+        return Task(id=number, packet=encode(message), fds=fds, owner=owner, deadline=deadline, read=read)
 
     async def _perform(self, task: Task) -> Any:
         """Queue a task and wait for its answer, no longer than its deadline."""
@@ -216,13 +222,16 @@ class Pool:
         self._telemetry.gauge("engine_queue", len(self._queue))
 
     def _dispatch(self) -> None:
-        """Give waiting tasks to idle workers, in order of arrival."""
+        """Give waiting tasks to idle workers, in order of arrival, but first those whose workers are kept for them."""
         crew = self._started()
-        while self._queue:
-            worker = crew.pick(self._queue[0].tenant)
+        while self._queue and not crew.full:
+            kept = crew.kept()
+            task = next((one for one in self._queue if one.owner in kept), self._queue[0])
+            worker = crew.pick(task.owner)
             if worker is None:
                 break
-            self._give(worker, self._queue.popleft())
+            self._queue.remove(task)
+            self._give(worker, task)
 
     def _give(self, worker: Worker, task: Task) -> None:
         try:
@@ -247,7 +256,7 @@ class Pool:
         task.crashed = True
         crashes = self._ledger.crashed(task.suspect(), self._clock.monotonic())
         self._telemetry.count("engine_crashes", reason=end.cause)
-        self._telemetry.event("engine.image_crashed", tenant=task.tenant, cause=end.cause, crashes=crashes)
+        self._telemetry.event("engine.image_crashed", tenant=task.owner[0], cause=end.cause, crashes=crashes)
         task.fail(BrokenImage(f"the source ended its worker: {end.cause}"))
 
     def _put_back(self, task: Task) -> bool:

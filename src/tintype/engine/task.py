@@ -11,6 +11,7 @@ from tintype.core.errors import TintypeError
 from tintype.core.messages import FromWorker
 from tintype.engine.poison import Suspect
 from tintype.engine.results import close_all
+from tintype.engine.turnover import Owner
 
 
 @dataclass(slots=True, eq=False)
@@ -20,7 +21,7 @@ class Task:
     id: int
     packet: bytes
     fds: Sequence[int]
-    tenant: str
+    owner: Owner
     deadline: float  # of Clock.monotonic
     read: Callable[[FromWorker, Sequence[int]], Any]  # the answer out of a reply; raises TintypeError
     suspect: Callable[[], Suspect] | None = None  # whom to count a crash against; a function, as a key costs time

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tintype.core.limits import Limits
 from tintype.engine.settings import Isolation
+
+# Whose image, and which: tenant and digest of the source.
+Owner: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +18,16 @@ class Service:
 
     images: int = 0
     rss_bytes: int = 0
-    tenant: str | None = None  # whom it served last
+    owner: Owner | None = None  # of what it served last
 
     @property
     def fresh(self) -> bool:
         """Whether it has seen no byte of anybody's."""
-        return self.tenant is None
+        return self.owner is None
+
+    @property
+    def tenant(self) -> str | None:
+        return self.owner[0] if self.owner else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +48,9 @@ class Turnover:
         return self.isolation is not Isolation.NODE
 
     def spent(self, service: Service) -> bool:
-        """Whether a worker is due for replacement."""
+        """Whether a worker is due for replacement. One that has read an image's header may yet render it."""
         if self.isolation is Isolation.IMAGE:
-            return not service.fresh
+            return service.images > 0
         return service.images >= self.images or service.rss_bytes >= self.rss_bytes
 
     def reason(self, service: Service) -> str:
@@ -51,12 +59,21 @@ class Turnover:
             return "memory"
         return "tenant" if self.isolation is Isolation.TENANT and service.images < self.images else "images"
 
-    def may_serve(self, service: Service, tenant: str) -> bool:
-        """Whether a worker may take a request of this tenant. On a node basis a spent one may, until its successor is ready."""
+    @property
+    def stock(self) -> int:
+        """How many forked workers may live for each one that may be busy: one fresh, and those kept for whom they have served."""
+        return 3 if self.isolation is Isolation.IMAGE else 2
+
+    def may_serve(self, service: Service, owner: Owner) -> bool:
+        """Whether a worker may take this owner's request. On a node basis a spent one may, until its successor is ready."""
         match self.isolation:
             case Isolation.NODE:
                 return True
             case Isolation.TENANT:
-                return service.tenant in (None, tenant) and not self.spent(service)
+                return service.tenant in (None, owner[0]) and not self.spent(service)
             case Isolation.IMAGE:
-                return service.fresh
+                return service.owner in (None, owner) and not self.spent(service)
+
+    def kept(self, service: Service) -> bool:
+        """Whether a worker is kept for the next request of whom it served, and will serve nobody else."""
+        return self.isolation is Isolation.IMAGE and not service.fresh and not self.spent(service)

@@ -78,7 +78,7 @@ class Worker:
             raise BrokenPipeError
         self._channel.send(task.packet, task.fds)
         self._task, task.started_at = task, now
-        self.service = Service(self.service.images + task.images, self.service.rss_bytes, task.tenant)
+        self.service = Service(self.service.images + task.images, self.service.rss_bytes, task.owner)
         self._timer = self._loop.call_later(min(max(0.0, task.deadline - now) + GRACE_S, _LONGEST_S), self._overdue)
         self.phase = Phase.BUSY
 
@@ -132,7 +132,7 @@ class Worker:
     def _answered(self, task: Task, message: FromWorker, fds: list[int]) -> None:
         self._task = None
         if isinstance(message, Done):
-            self.service = Service(self.service.images, message.rss_bytes, self.service.tenant)
+            self.service = Service(self.service.images, message.rss_bytes, self.service.owner)
         task.answer(message, fds)
         self._become(Phase.IDLE)
 

@@ -20,18 +20,20 @@ from tintype.worker.link import Link, link_of
 def serve(link: Link, handler: loop.Handler, setup: Setup) -> None:
     """Confine this process, say Ready, fork on request until the socket closes."""
     idle_bytes = sandbox.address_space(sandbox.open_statm())
-    confined = sandbox.confine(sandbox.Role.ZYGOTE, setup, keep=(link.fileno(),))
+    mould = sandbox.mould()
+    confined = sandbox.confine(sandbox.Role.ZYGOTE, setup, keep=(link.fileno(), *mould.fds))
     gc.collect()
     gc.freeze()  # what is shared stays shared: the collector touches every object's header otherwise
     link.send(Ready(pid=os.getpid(), layers=confined.layers, missing=confined.missing))
-    _Nursery(link, handler, setup, idle_bytes).run()
+    _Nursery(link, handler, setup, mould, idle_bytes).run()
 
 
 class _Nursery:
     """The children, watched by pidfd."""
 
-    def __init__(self, link: Link, handler: loop.Handler, setup: Setup, idle_bytes: int) -> None:
-        self._link, self._handler, self._setup, self._idle_bytes = link, handler, setup, idle_bytes
+    def __init__(self, link: Link, handler: loop.Handler, setup: Setup, mould: sandbox.Mould, idle_bytes: int) -> None:
+        self._link, self._handler, self._setup = link, handler, setup
+        self._mould, self._idle_bytes = mould, idle_bytes
         self._children: dict[int, int] = {}  # pidfd -> pid
         self._poll = select.poll()
         self._poll.register(link.fileno(), select.POLLIN)
@@ -84,6 +86,6 @@ class _Nursery:
             os._exit(status)
 
     def _work(self, link: Link) -> None:
-        confined = sandbox.confine(sandbox.Role.CHILD, self._setup, keep=(link.fileno(),))
+        confined = sandbox.confine_child(self._mould, self._setup, keep=(link.fileno(),))
         sandbox.bound_memory(self._idle_bytes, self._setup.memory_bytes)
         loop.serve(loop.Desk(link=link, handler=self._handler, setup=self._setup, statm=-1), confined)

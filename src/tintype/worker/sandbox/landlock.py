@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tintype.worker.sandbox.layer import LayerMissing, syscall
@@ -50,31 +51,51 @@ def abi() -> int:
         raise
 
 
-def restrict() -> tuple[str, ...]:
-    """Restrict this thread and those it starts; returns the parts in force.
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """The rules, held by a descriptor: made once, they can be put on by any number of processes."""
+
+    fd: int
+    parts: tuple[str, ...]
+
+
+def made() -> Ruleset:
+    """Make the rules.
 
     Raises:
-        LayerMissing: the kernel has no Landlock, or there are threads already, which would stay free.
+        LayerMissing: the kernel has no Landlock.
     """
     version = abi()
     if version == 0:
         raise LayerMissing("needs Linux 5.13 or later with landlock in the lsm= list")
-    if (threads := _threads()) > 1:
-        raise LayerMissing(f"{threads} threads run already and would not be bound")
-    ruleset = _ruleset(version)
+    fd = _ruleset(version)
     try:
-        _allow(ruleset, readable())
-        syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
+        _allow(fd, readable())
+    except BaseException:
+        os.close(fd)
+        raise
+    more = (("network",) if version >= _NET_ABI else ()) + (("scope",) if version >= _SCOPE_ABI else ())
+    return Ruleset(fd, ("files", *more))
+
+
+def restrict(rules: Ruleset, threads: int) -> tuple[str, ...]:
+    """Restrict this thread and those it starts, and close the rules; returns the parts in force.
+
+    Raises:
+        LayerMissing: there are other threads already, which would stay free.
+    """
+    try:
+        if threads > 1:
+            raise LayerMissing(f"{threads} threads run already and would not be bound")
+        syscall(_RESTRICT_SELF, ctypes.c_int(rules.fd), ctypes.c_uint32(0))
     finally:
-        os.close(ruleset)
-    return ("files", *(("network",) if version >= _NET_ABI else ()), *(("scope",) if version >= _SCOPE_ABI else ()))
+        os.close(rules.fd)
+    return rules.parts
 
 
-def _threads() -> int:
-    try:
-        return sum(1 for _ in Path("/proc/self/task").iterdir())
-    except PermissionError:  # bound already, by a zygote: a fork copies one thread only
-        return 1
+def threads() -> int:
+    """Return how many threads this process has; needs /proc, as it is before confinement."""
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
 def _ruleset(version: int) -> int:
