@@ -36,6 +36,17 @@ class Telemetry(Protocol):
     def gauge(self, name: str, value: float, /, **labels: str) -> None: ...
 
 
+class Prepared(Protocol):
+    """Telemetry for what happens thousands of times a second: resolved once. What is returned is for one thread alone."""
+
+    def line(self, name: str, /, **facts: Any) -> Callable[[str, float], None]:
+        """Prepare an event; call with its request_id (letters, digits, _ and -) and its milliseconds."""
+        ...
+
+    def counter(self, name: str, /, **labels: str) -> Callable[[float], None]: ...
+    def timer(self, name: str, /, **labels: str) -> Callable[[float], None]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Forwarded:
     """What is passed on to an origin: headers (cookies among them), already chosen by the tenant's settings.
@@ -198,6 +209,14 @@ class Cache(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Finder(Protocol):
+    """What a cache can answer without waiting."""
+
+    def find(self, key: str) -> tuple[str, bytes] | None:
+        """Return the tier and the body of a whole, checked entry if it is at hand. From any thread; counts nothing."""
+        ...
 
 
 class Engine(Protocol):

@@ -39,9 +39,10 @@ from tintype.telemetry.node import NodeTelemetry
 from tintype.web.demo import Demo
 from tintype.web.front import ASGIApp, Front
 from tintype.web.greet import greet
-from tintype.web.image import ImagePath, Site
+from tintype.web.image import ImagePath
 from tintype.web.memo import Memo
-from tintype.web.mounts import Mount, Mounts
+from tintype.web.mounts import Mount, Mounts, Site
+from tintype.web.quick import Quick
 from tintype.web.reply import Desk
 from tintype.web.run import Serving, run
 from tintype.web.supervisor import CONFIGURATION_ERROR, Supervisor, same_command
@@ -118,11 +119,13 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     make = Make(jobs, ladder, cache, Flights(clock.monotonic), clock)
     render = Render(sources, cache, look, make, renewals, clock, telemetry, assume_fresh_s=cached.assume_fresh_s)
     site = Site(mounts(config))
+    quick = Quick(site, memo, cache, clock, telemetry)
     images = ImagePath(
         site,
         render,
         cache,
         memo,
+        quick,
         clock,
         telemetry,
         limits,
@@ -132,6 +135,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     purge = Purge(sources, cache, memo.forget, telemetry)
     front = Front(
         images,
+        quick,
         Desk(telemetry, clock, server.write_timeout_s),
         server,
         Readiness(engine, clock),

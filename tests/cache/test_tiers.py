@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -316,3 +318,67 @@ async def test_a_wrong_object_url_leaves_the_disk_to_others(tmp_path: Path) -> N
     with pytest.raises(Misconfigured, match=r"cache\.object_url"):
         open_cache(wrong, folder, limits=Limits(), clock=TickingClock(), telemetry=Seen())
     assert not folder.exists()
+
+
+# What is at hand without waiting
+
+
+def hits_of(cache: Tiers, key: str) -> tuple[str, bytes] | None:
+    """Ask as the server's thread does."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(cache.find, key).result()
+
+
+async def test_memory_is_at_hand_and_nothing_else_at_first(tmp_path: Path) -> None:
+    seen = Seen()
+    cache = open_cache(CacheSettings(), tmp_path, limits=Limits(), clock=TickingClock(), telemetry=seen)
+    await cache.put("k", make_entry(b"body"))
+    assert hits_of(cache, "k") == ("ram", b"body")
+    assert hits_of(cache, "other") is None
+    assert await cache.drop(ALL) == 1
+    assert hits_of(cache, "k") is None
+    await cache.close()
+    assert seen.value("cache_hits", "ram") == seen.value("cache_misses", "ram") == 0  # the caller counts
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot tell what is in memory")
+async def test_a_file_read_lately_is_at_hand_until_it_is_purged(tmp_path: Path) -> None:
+    settings = CacheSettings(ram_bytes=0)
+    cache = open_cache(settings, tmp_path, limits=Limits(), clock=TickingClock(), telemetry=Seen())
+    await cache.put("k", make_entry(b"body", tags=("t",)))
+    async with asyncio.timeout(20):
+        while hits_of(cache, "k") is None:
+            assert await cache.get("k") is not None  # from the queue of what is to be written, then from disk
+            await asyncio.sleep(0.01)
+    assert hits_of(cache, "k") == ("disk", b"body")
+    assert await cache.drop(select(Scope.TAG, "t")) == 1
+    assert hits_of(cache, "k") is None
+    await cache.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot tell what is in memory")
+async def test_what_the_disk_had_at_hand_goes_to_memory(tmp_path: Path) -> None:
+    settings = CacheSettings(ram_bytes=200_000)
+    cache = open_cache(settings, tmp_path, limits=Limits(), clock=TickingClock(), telemetry=Seen())
+    entries = {f"k{n}": make_entry(bytes([n]) * 20_000) for n in range(20)}
+    for key, entry in entries.items():
+        await cache.put(key, entry)
+    async with asyncio.timeout(20):
+        while (found := hits_of(cache, "k0")) is None or found[0] != "disk":
+            for key in entries:
+                await cache.get(key)
+            await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while hits_of(cache, "k0") != ("ram", entries["k0"].body):  # noqa: ASYNC110 the loop takes it in
+            await asyncio.sleep(0.01)
+    await cache.close()
+
+
+async def test_with_a_shared_store_the_disk_is_asked_in_the_usual_way(tmp_path: Path) -> None:
+    cache = tiers(tmp_path, TickingClock(), Seen(), ram_bytes=0, store=MemoryStore())
+    await cache.put("k", make_entry(b"body"))
+    for _ in range(20):
+        await cache.get("k")
+        await asyncio.sleep(0.01)
+        assert hits_of(cache, "k") is None
+    await cache.close()

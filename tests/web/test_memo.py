@@ -46,3 +46,16 @@ def test_long_questions_and_answers_count_by_their_bytes() -> None:
     memo.put("a", Remembered("a", b"", [(b"link", b"x" * 90_000)], 1, 100.0), memo.generation)
     memo.put("a", Remembered("a", b"", [(b"link", b"x" * 90_000)], 1, 100.0), memo.generation)
     assert memo.get("a", 0.0) is not None
+
+
+def test_a_peek_answers_as_get_does_and_takes_nothing_away() -> None:
+    memo = Memo(most=2)
+    memo.put("a", answer("a"), 0)
+    memo.put("b", answer("b", until=5.0), 0)
+    assert memo.peek("a", 1.0) is not None
+    assert memo.peek("b", 5.0) is None
+    assert memo.peek("c", 1.0) is None
+    assert memo.get("b", 1.0) is not None
+    assert memo.peek("a", 1.0) is not None
+    memo.put("c", answer("c"), 0)  # b is the least recently used
+    assert memo.get("b", 1.0) is None

@@ -72,3 +72,33 @@ def test_what_an_origin_is_shown_the_answer_varies_by() -> None:
     assert Mount(Tenant(policy=policy, delivery=shown), Imgproxy(ImgproxySettings())).vary == "Accept, X-User"
     plain = Mount(Tenant(delivery=shown), Imgproxy(ImgproxySettings()))
     assert (plain.vary, plain.offer({b"accept": b"image/webp", b"dpr": b"2"})) == ("X-User, accept", Offer())
+
+
+BROWSERS = [
+    {},
+    {b"accept": b"image/webp,*/*"},
+    {b"accept": b"image/avif,image/webp"},
+    {b"accept": b"*/*", b"dpr": b"2"},
+]
+
+
+def test_questions_differ_by_what_an_answer_depends_on_and_nothing_else() -> None:
+    plain = Mounts.of([mount("a"), mount("b", prefix="/b")])
+    assert len({plain.question(b"/x", b"", headers) for headers in BROWSERS}) == 1
+    assert plain.question(b"/x", b"", {b"host": b"one"}) == plain.question(b"/x", b"", {b"host": b"two"})
+    assert len({plain.question(path, query, {}) for path in (b"/x", b"/y") for query in (b"", b"q")}) == 4
+    webp = Mounts.of([mount("a"), mount("webp", policy=Policy(auto_formats=(Format.WEBP,)))])
+    assert len({webp.question(b"/x", b"", headers) for headers in BROWSERS}) == 3
+    assert webp.question(b"/", b"", BROWSERS[0]) == webp.question(b"/", b"", BROWSERS[3])
+    hints = Mounts.of([mount("hints", policy=Policy(client_hints=True))])
+    assert len({hints.question(b"/x", b"", headers) for headers in BROWSERS}) == 4
+    assert hints.question(b"/", b"", {b"width": b"301"}) == hints.question(b"/", b"", {b"sec-ch-width": b"304"})
+    hosts = [MOUNTS.question(b"/x", b"", {b"host": name}) for name in (b"shop.example", b"other")]
+    assert hosts[0] != hosts[1]
+
+
+def test_any_number_of_accept_headers_takes_little_memory() -> None:
+    webp = Mounts.of([mount("webp", policy=Policy(auto_formats=(Format.WEBP,)))])
+    for number in range(10_000):
+        webp.question(b"/x", b"", {b"accept": b"image/webp;q=0.%d" % number})
+    assert len(webp._seen) <= 4096

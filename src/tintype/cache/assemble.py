@@ -41,6 +41,7 @@ def open_cache(
     shared = open_store(settings.object_url) if settings.object_url else None
     purges = Purges(limits.purge_memory)
     below: list[Behind] = []
+    disk = None
     if settings.disk_bytes:
         store = FileStore(folder, settings.disk_bytes, tier="disk", clock=clock, telemetry=telemetry)
         disk = DiskCache(store, telemetry=telemetry)
@@ -52,7 +53,7 @@ def open_cache(
         cache = ObjectCache(shared, purges=log, clock=clock, telemetry=telemetry, limits=bounds)
         below.append(Behind(cache, purges=purges, telemetry=telemetry, workers=_OBJECT_WRITERS))
     ram = RamCache(settings.ram_bytes, telemetry=telemetry)
-    tiers = Tiers(ram, below, purges=purges, clock=clock, memory=limits.purge_memory, log=log, heard=heard)
+    tiers = Tiers(ram, below, purges=purges, clock=clock, memory=limits.purge_memory, log=log, heard=heard, disk=disk)
     if log is not None:
         log.listen(tiers.hear)
     return tiers

@@ -42,6 +42,10 @@ class Behind:
         item = self._waiting.get(key) or self._writing.get(key)
         return item.entry if item is not None else await self._tier.get(key)
 
+    def waits(self, key: str) -> bool:
+        """Tell whether an entry is on its way to the tier. From any thread."""
+        return key in self._waiting or key in self._writing
+
     def put(self, key: str, entry: Entry, generation: int) -> None:
         """Queue an entry that was begun at a purge generation."""
         self._take(key)

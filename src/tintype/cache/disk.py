@@ -32,6 +32,14 @@ class DiskCache:
             await self._store.drop(Selector(scope=Scope.KEY, value=key))
             return None
 
+    def find(self, key: str) -> Entry | None:
+        """Return what `get` does if that takes no waiting. From any thread; counts nothing."""
+        stored = self._store.glance(key)
+        try:
+            return None if stored is None else Entry(facts=_DECODE(stored.meta), body=stored.body)
+        except msgspec.MsgspecError:
+            return None
+
     async def put(self, key: str, entry: Entry) -> None:
         facts = entry.facts
         await self._store.put(

@@ -37,6 +37,14 @@ class RamCache:
         by_tag = self._by_tag
         return all(key in by_tag.get(tag, ()) for tag in names.tags) or key in by_tag.get(ANY, ())
 
+    def glance(self, key: str) -> Entry | None:
+        """Return what `find` does, from any thread, and count nothing but the use."""
+        return self._fifo.get(key)
+
+    def takes(self, entry: Entry) -> bool:
+        """Tell whether there is room for such an entry at all."""
+        return self._fifo.takes(weight_of(entry))
+
     async def put(self, key: str, entry: Entry) -> None:
         self.keep(key, entry)
 

@@ -59,10 +59,14 @@ class S3Fifo(Generic[V]):
             node.uses += 1
         return node.value
 
+    def takes(self, weight: int) -> bool:
+        """Tell whether an entry is light enough."""
+        return weight <= self._max // _LARGEST
+
     def put(self, key: str, value: V, weight: int) -> bool:
         """Take an entry in; False = it is too heavy (an older one of that key is gone all the same)."""
         known = self.pop(key)
-        if weight > self._max // _LARGEST:
+        if not self.takes(weight):
             return False
         while self.weight + weight > self._max:
             self._evict()

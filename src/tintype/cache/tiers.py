@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from tintype.cache.behind import Behind
+from tintype.cache.disk import DiskCache
 from tintype.cache.purgelog import PurgeLog
 from tintype.cache.ram import RamCache
 from tintype.cache.tier import allowed
@@ -24,6 +25,7 @@ class Tiers:
     that name, in the background. Purges are remembered with their times, so that a request never gets by a new name what
     was made before a purge of that name.
 
+    `disk` is the disk's tier behind the first of `below`, if it is there.
     With `log` the last tier is shared with other nodes: their purges arrive at `hear`, which passes them on to `heard`,
     and what was purged while this node was down is not served from its disk.
     """
@@ -38,11 +40,15 @@ class Tiers:
         memory: int = 10_000,
         log: PurgeLog | None = None,
         heard: Callable[[Selector], Awaitable[object]] | None = None,
+        disk: DiskCache | None = None,
     ) -> None:
         self._ram, self._below, self._purges, self._heard = ram, tuple(below), purges, heard
         self._log, self._clock = log, clock
         self._times = Marks(memory)
         self._own = self._below if log is None else self._below[:-1]
+
+        self._disk = disk if log is None else None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def generation(self) -> int:
@@ -57,6 +63,7 @@ class Tiers:
         return self._named(key, entry, names)
 
     async def _from_below(self, key: str) -> Entry | None:
+        self._loop = asyncio.get_running_loop()
         since = self.generation
         if self._log is not None:
             await self._log.first_read()
@@ -65,6 +72,21 @@ class Tiers:
             if entry is not None:
                 return self._promoted(key, entry, since, depth)
         return None
+
+    def find(self, key: str) -> tuple[str, bytes] | None:
+        """See the `Finder` port. From disk only while no purge of another node can matter."""
+        entry = self._ram.glance(key)
+        if entry is not None:
+            return self._ram.name, entry.body
+        if self._disk is None or self._loop is None or self._below[0].waits(key):
+            return None
+        since = self.generation
+        entry = self._disk.find(key)
+        if entry is None or self.generation != since:  # purged while it was being read, perhaps
+            return None
+        if self._ram.takes(entry):
+            self._loop.call_soon_threadsafe(self._promoted, key, entry, since, 0)
+        return self._disk.name, entry.body
 
     async def put(self, key: str, entry: Entry, *, generation: int | None = None) -> None:
         self._keep(key, entry, self.generation if generation is None else generation)

@@ -9,6 +9,7 @@ from typing import Any
 from tintype.core.errors import Draining, NotFound
 from tintype.web.image import ImagePath
 from tintype.web.memo import Headers
+from tintype.web.quick import Quick
 from tintype.web.reply import Desk, Receive, Reply, Scope, Send, request_of
 from tintype.web.settings import ServerSettings
 
@@ -18,11 +19,15 @@ _PLAIN: Headers = [(b"cache-control", b"no-cache")]
 
 
 class Front:
-    """Routes by path. `ready` tells whether the engine answers; `control` and `home` are mounted when there are any."""
+    """Routes by path. `ready` tells whether the engine answers; `control` and `home` are mounted when there are any.
+
+    Whoever serves it asks `quick` first.
+    """
 
     def __init__(
         self,
         images: ImagePath,
+        quick: Quick,
         desk: Desk,
         settings: ServerSettings,
         ready: Callable[[], Awaitable[bool]],
@@ -31,6 +36,7 @@ class Front:
         home: ASGIApp | None = None,
     ) -> None:
         self._images = images
+        self.quick = quick
         self._desk = desk
         self._prefix = settings.path_prefix.rstrip("/")
         self._health = {"/health", settings.health_path} - {""}
@@ -57,7 +63,7 @@ class Front:
 
     async def drain(self, timeout_s: float) -> bool:
         """Refuse new work, wait for running requests; returns whether all ended in time."""
-        self._draining = True
+        self._draining = self.quick.closed = True
         try:
             await asyncio.wait_for(self._idle.wait(), timeout_s)
         except TimeoutError:
@@ -66,7 +72,7 @@ class Front:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _raw_path(scope)
-        reply = Reply(send, request_of(scope, path, self._desk.clock.monotonic()), self._desk)
+        reply = Reply(send, request_of(scope, path, self._desk), self._desk)
         if not _within(path, self._prefix):
             await reply.text(404, " ", error=NotFound(f"paths here begin with {self._prefix}/"))
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from dataclasses import dataclass
 from typing import Any
 
 from tintype.core.asked import Asked
@@ -30,15 +29,9 @@ from tintype.web.headers import (
     sendable,
 )
 from tintype.web.memo import Headers, Memo, Remembered
-from tintype.web.mounts import Mount, Mounts
+from tintype.web.mounts import Mount, Site
+from tintype.web.quick import Quick
 from tintype.web.reply import Receive, Reply, Request, shown
-
-
-@dataclass(slots=True)
-class Site:
-    """What a reload swaps: the mounts. One attribute assignment, so a request sees the old or the new, never both."""
-
-    mounts: Mounts
 
 
 class ImagePath:
@@ -50,6 +43,7 @@ class ImagePath:
         render: Render,
         cache: Cache,
         memo: Memo,
+        quick: Quick,
         clock: Clock,
         telemetry: Telemetry,
         limits: Limits,
@@ -61,6 +55,7 @@ class ImagePath:
         self._render = render
         self._cache = cache
         self._memo = memo
+        self._quick = quick
         self._clock = clock
         self._telemetry = telemetry
         self._limits = limits
@@ -69,7 +64,7 @@ class ImagePath:
 
     async def __call__(self, path: str, receive: Receive, reply: Reply) -> None:
         """Answer a request for `path` (raw, the server's prefix removed)."""
-        request = reply.request
+        request, generation = reply.request, self._memo.generation
         found = self._site.mounts.find(request.headers.get(b"host", b"").decode("latin-1"), path)
         if found is None:
             await reply.text(404, " ", error=NotFound("no tenant is mounted at this host and path"))
@@ -79,10 +74,10 @@ class ImagePath:
         if request.method not in ("GET", "HEAD"):
             await reply.other_method()
             return
-        question = (mount.tenant.name, rest, request.target, mount.offer(request.headers) if mount.vary else None)
+        question = self._site.mounts.question(*request.raw, request.headers)
         known = self._memo.get(question, self._clock.now()) if self._memorable(mount, request) else None
         if known is None or not _may(mount.tenant, request) or not await self._repeat(known, request, reply):
-            await self._answer(mount, rest, request, receive, reply, question)
+            await self._answer(mount, rest, request, receive, reply, question, generation)
 
     def _memorable(self, mount: Mount, request: Request) -> bool:
         """Whether requests like this one may be answered by what an equal URL was answered with."""
@@ -103,9 +98,15 @@ class ImagePath:
         return True
 
     async def _answer(
-        self, mount: Mount, rest: str, request: Request, receive: Receive, reply: Reply, question: object
+        self,
+        mount: Mount,
+        rest: str,
+        request: Request,
+        receive: Receive,
+        reply: Reply,
+        question: object,
+        generation: int,
     ) -> None:
-        generation = self._memo.generation
         try:
             _check_secret(mount.tenant, request)
             want = self._want(mount, rest, request)
@@ -175,9 +176,9 @@ class ImagePath:
         await reply.body(headers, answer.entry.body, etag, answer.timings.outcome, answer.timings, status)
         until = _memo_until(tenant, want, answer, self._render.assumed_fresh_s(answer.binding.url))
         if self._memorable(mount, reply.request) and until > self._clock.now():
-            self._memo.put(
-                question, Remembered(answer.key, etag, headers, len(answer.entry.body), until, modified), generation
-            )
+            length = len(answer.entry.body)
+            ready = self._quick.ready(tenant, reply.request.target, headers, length)
+            self._memo.put(question, Remembered(answer.key, etag, headers, length, until, modified, ready), generation)
 
     def _headers(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # ASGI header pairs, ready to send.
@@ -10,8 +12,21 @@ Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """An answer with nothing left to decide: all headers but the request id, and what is told each time it is given."""
+
+    headers: tuple[tuple[bytes, bytes], ...]
+    line: Callable[[str, float], None]
+    requests: Callable[[float], None]
+    response_bytes: Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
-    """A verified answer: headers (but for the request id and timings), the cache key, and until when it holds (Unix s)."""
+    """A verified answer: headers (but for the request id and timings), the cache key, and until when it holds (Unix s).
+
+    `ready`: the same for whoever asks for the whole of it, without conditions. None = the tenant wants to see each request.
+    """
 
     key: str
     etag: bytes
@@ -19,10 +34,11 @@ class Remembered:
     length: int
     until: float
     last_modified: bytes = b""
+    ready: Ready | None = None
 
 
-# Of one answer besides its texts: the objects they are in.
-_OBJECTS_BYTES = 1024
+# Of one answer besides its texts: the objects they are in, and the line of the log that is ready.
+_OBJECTS_BYTES = 2048
 
 
 class Memo:
@@ -49,6 +65,15 @@ class Memo:
         self._kept.move_to_end(question)
         return found
 
+    def peek(self, question: object, now: float) -> Remembered | None:
+        """Do what `get` does, from any thread: what is over stays until `get` finds it."""
+        found = self._kept.get(question)
+        if found is None or found.until <= now:
+            return None
+        with contextlib.suppress(KeyError):  # it may go at any moment
+            self._kept.move_to_end(question)
+        return found
+
     def put(self, question: object, answer: Remembered, generation: int) -> None:
         """Remember, unless something was forgotten since `generation` was read."""
         if generation != self.generation:
@@ -68,5 +93,5 @@ class Memo:
 
 def _weight(question: object, answer: Remembered) -> int:
     asked = question if isinstance(question, tuple) else (question,)
-    texts = sum(len(part) for part in asked if isinstance(part, str))
+    texts = sum(len(part) for part in asked if isinstance(part, str | bytes))
     return _OBJECTS_BYTES + texts + sum(len(name) + len(value) for name, value in answer.headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tintype.core.offer import Offer, offer_of
@@ -43,11 +44,54 @@ def _first(headers: dict[bytes, bytes], *names: bytes) -> str:
     return next((headers[name].decode("latin-1") for name in names if name in headers), "")
 
 
+# Accept headers and hints seen lately; browsers send a few dozen different ones, and only who plays sends more.
+_OFFERS = 4096
+_HINTS = (b"sec-ch-dpr", b"dpr", b"sec-ch-width", b"width")
+
+
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """All mounts, the most specific first: longer prefixes before shorter, named hosts before any host."""
+    """All mounts, the most specific first: longer prefixes before shorter, named hosts before any host.
+
+    `by_host`, `by_cookie`: whether the answer to anything here depends on them. `offers`: headers that make an offer.
+    """
 
     mounts: tuple[Mount, ...]
+    by_host: bool = field(init=False)
+    by_cookie: bool = field(init=False)
+    offers: tuple[bytes, ...] = field(init=False)
+    _seen: dict[tuple[bytes | None, ...], str] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        tenants = [mount.tenant for mount in self.mounts]
+        policies, deliveries = [t.policy for t in tenants], [t.delivery for t in tenants]
+        hints = any(p.client_hints for p in policies)
+        accept = hints or any(p.auto_formats or p.enforce_formats for p in policies)
+        set_ = object.__setattr__
+        set_(self, "by_host", any(t.hosts for t in tenants))
+        set_(self, "by_cookie", any(d.cookie_passthrough or d.cookie_passthrough_all for d in deliveries))
+        set_(self, "offers", (b"accept",) * accept + _HINTS * hints)
+
+    def question(self, path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> tuple[object, ...]:
+        """Return all that the answer to a GET depends on, as it came, but for cookies, forwarded headers and secrets."""
+        host = headers.get(b"host") if self.by_host else None
+        return (path, query, host, self._offer(headers) if self.offers else None)
+
+    def _offer(self, headers: Mapping[bytes, bytes]) -> str:
+        given = tuple([headers.get(name) for name in self.offers])
+        known = self._seen.get(given)
+        if known is None:
+            hints = {name: headers[name] for name in self.offers if name in headers}
+            offer = offer_of(
+                hints.get(b"accept", b"").decode("latin-1"),
+                dpr=_first(hints, *_HINTS[:2]),
+                width=_first(hints, *_HINTS[2:]),
+            )
+            known = f"{','.join(offer.accepts)} {offer.dpr} {offer.width}"
+            if len(self._seen) >= _OFFERS:
+                self._seen.clear()
+            self._seen[given] = known
+        return known
 
     @classmethod
     def of(cls, mounts: list[Mount]) -> Mounts:
@@ -64,3 +108,10 @@ class Mounts:
                 if not prefix or not rest or rest[0] == "/":
                     return mount, rest or "/"
         return None
+
+
+@dataclass(slots=True)
+class Site:
+    """What a reload swaps: the mounts. One attribute assignment, so a request sees the old or the new, never both."""
+
+    mounts: Mounts

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tintype.core.errors import TintypeError
@@ -29,30 +30,44 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _CHUNK = 256 * 1024
 
 # What fits into the kernel's socket buffers is handed over whole.
-_WHOLE = 1024 * 1024
+WHOLE = 1024 * 1024
+
+
+class RequestIds:
+    """Names requests: as the client does, else by a number after what only this process begins with."""
+
+    def __init__(self) -> None:
+        self._prefix, self._next = secrets.token_hex(6).encode(), itertools.count().__next__
+
+    def of(self, headers: Mapping[bytes, bytes]) -> bytes:
+        given = headers.get(b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return b"%s%010x" % (self._prefix, self._next())
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The parts of a request that the image path needs."""
+    """The parts of a request that the image path needs; `raw`: its path and query as they came."""
 
     method: str
     target: str
     headers: dict[bytes, bytes]
     id: bytes
     began: float
+    raw: tuple[bytes, bytes]
 
 
-def request_of(scope: Scope, path: str, began: float) -> Request:
+def request_of(scope: Scope, path: str, desk: Desk) -> Request:
+    began = desk.clock.monotonic()
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         # Accept and If-None-Match may come in several lines; they mean the same as one line with commas.
         headers[name] = headers[name] + b", " + value if name in headers else value
-    given = headers.get(b"x-request-id", b"")
-    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8).encode()
     query = scope.get("query_string") or b""
     target = path + ("?" + query.decode("latin-1") if query else "")
-    return Request(scope["method"], target, headers, request_id, began)
+    raw = (scope.get("raw_path") or path.encode("latin-1"), query)
+    return Request(scope["method"], target, headers, desk.ids.of(headers), began, raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,7 @@ class Desk:
     telemetry: Telemetry
     clock: Clock
     write_timeout_s: float
+    ids: RequestIds = field(default_factory=RequestIds)
 
 
 class Reply:
@@ -162,17 +178,8 @@ class Reply:
             await self.text(405, "Method not allowed", extra=allow)
 
     async def _start(self, status: int, headers: Headers, outcome: str, timings: Timings | None) -> None:
-        extra: Headers = [(b"x-request-id", self.request.id), (b"server", b"tintype")]
-        origin = self.tenant.delivery.allow_origin if self.tenant else ""
-        if origin:
-            extra += [
-                (b"access-control-allow-origin", origin.encode()),
-                (b"access-control-allow-methods", b"GET, OPTIONS"),
-            ]
-        if timings is not None:
-            extra.append((b"server-timing", _server_timing(timings, outcome)))
-        else:
-            extra.append((b"server-timing", b"cache;desc=" + outcome.encode()))
+        timing = _server_timing(timings, outcome) if timings is not None else b"cache;desc=" + outcome.encode()
+        extra = [(b"x-request-id", self.request.id), *common(self.tenant), (b"server-timing", timing)]
         await self._send({"type": "http.response.start", "status": status, "headers": headers + extra})
 
     async def _finish(
@@ -207,7 +214,7 @@ class Reply:
 
     async def _write(self, body: bytes | AsyncIterator[bytes]) -> None:
         """Send a body; a long one in pieces, as fast as the client reads but no longer than it may take."""
-        if isinstance(body, bytes) and len(body) <= _WHOLE:
+        if isinstance(body, bytes) and len(body) <= WHOLE:
             await self._send({"type": "http.response.body", "body": body})
             return
         async with asyncio.timeout(self._write_timeout_s):
@@ -221,6 +228,16 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
         yield body[at : at + _CHUNK]
 
 
+def common(tenant: Tenant | None) -> Headers:
+    """Return the headers of every answer of a tenant."""
+    origin = tenant.delivery.allow_origin if tenant else ""
+    allowed: Headers = [
+        (b"access-control-allow-origin", origin.encode()),
+        (b"access-control-allow-methods", b"GET, OPTIONS"),
+    ]
+    return [(b"server", b"tintype"), *(allowed if origin else [])]
+
+
 def _server_timing(timings: Timings, outcome: str) -> bytes:
     parts = [
         f"cache;desc={outcome}",
@@ -231,7 +248,9 @@ def _server_timing(timings: Timings, outcome: str) -> bytes:
 
 def shown(target: str) -> str:
     """Return a request target for the log: queries of sources may be presigned, and their userinfo is a password."""
-    return _USERINFO.sub(r"\1***@", _QUERY.sub(r"\1***", target))
+    if "?" in target or "%3" in target:
+        target = _QUERY.sub(r"\1***", target)
+    return _USERINFO.sub(r"\1***@", target) if "@" in target or "%40" in target else target
 
 
 def _printable(text: str) -> bytes:

@@ -19,6 +19,7 @@ from granian.server.embed import Server
 from tintype.core.errors import TintypeError
 from tintype.core.limits import Limits
 from tintype.ports import Telemetry
+from tintype.web.dispatch import dispatched
 from tintype.web.front import Front
 from tintype.web.settings import ServerSettings
 
@@ -56,7 +57,7 @@ class Serving:
         # What granian says itself is a fact or two at start; ours are events with names.
         logging.getLogger(granian.log.logger.name).setLevel(logging.ERROR)
         self._server = Server(
-            front,
+            dispatched(front, telemetry),
             address=settings.host,
             port=settings.port,
             interface=Interfaces.ASGINL,
