@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import os
 import secrets
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +33,8 @@ from tintype.core.plan import Plan, plan_key
 from tintype.engine.channel import encode
 from tintype.engine.crew import Crew
 from tintype.engine.exits import read_exit
+from tintype.engine.lanes import Lanes
+from tintype.engine.line import Line
 from tintype.engine.poison import PoisonLedger
 from tintype.engine.process import COMMAND
 from tintype.engine.results import read_done, read_info, read_proofs
@@ -59,7 +60,7 @@ class Checkup:
 
 
 class Pool:
-    """Port Engine. Requests wait in order of arrival; nothing that a worker began is tried twice; no thread per request."""
+    """Port Engine. Requests wait in line; nothing that a worker began is tried twice; no thread per request."""
 
     def __init__(
         self,
@@ -74,7 +75,8 @@ class Pool:
         self._telemetry, self._clock = telemetry, clock
         self._command = tuple(command or COMMAND)
         self._ledger = PoisonLedger(settings.poison_crashes, settings.poison_s)
-        self._queue: deque[Task] = deque()
+        self._size = settings.workers or os.cpu_count() or 1
+        self._line = Line(Lanes(self._size, settings.heavy_ms, settings.heavy_patience_s))
         self._crew: Crew | None = None
         self._draining = False
 
@@ -85,7 +87,7 @@ class Pool:
             EngineFailed: no worker starts; the message has its own words.
             Misconfigured: the sandbox lacks a layer and `security.require_sandbox` is set.
         """
-        size = self._settings.workers or os.cpu_count() or 1
+        size = self._size
         turnover = Turnover.of(self._settings.isolation, self._limits)
         setup = Setup(
             parent=os.getpid(),
@@ -144,6 +146,7 @@ class Pool:
         read = partial(read_done, plans=len(plans), most=most)
         task = self._task(number, job, tuple(fd for fd, _, _ in inputs), (tenant, digest), deadline, read)
         task.images, task.began = 1, began
+        task.cpu_ms = sum(one.cost.cpu_ms for one in plans)
         task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
         done, bodies = await self._perform(task)
         for phase, ms in (("decode", done.decode_ms), ("steps", done.steps_ms), ("encode", done.encode_ms)):
@@ -153,8 +156,8 @@ class Pool:
     async def close(self) -> None:
         """See port Engine. Running work is bounded by its deadlines; this waits no longer than a request may take."""
         self._draining = True
-        while self._queue:
-            self._queue.popleft().fail(Draining())
+        for task in self._line.clear():
+            task.fail(Draining())
         crew = self._crew
         if crew is None:
             return
@@ -186,7 +189,7 @@ class Pool:
         now = self._clock.monotonic()
         self._admit(task, now)
         task.queued_at = now
-        self._queue.append(task)
+        self._line.join(task)
         self._dispatch()
         result = "failed"
         try:
@@ -212,25 +215,24 @@ class Pool:
             if wait_s > 0:
                 self._telemetry.count("poison")
                 raise Poisoned(f"rendering this source crashed repeatedly; refused for {wait_s:.0f} s more")
-        if len(self._queue) >= self._limits.render_queue:
-            raise QueueFull(f"{len(self._queue)} renders wait (limits.render_queue); try again shortly")
+        if len(self._line) >= self._limits.render_queue:
+            raise QueueFull(f"{len(self._line)} renders wait (limits.render_queue); try again shortly")
 
     def _leave(self, task: Task) -> None:
         """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
-        if task.started_at is None and task in self._queue:
-            self._queue.remove(task)
-        self._telemetry.gauge("engine_queue", len(self._queue))
+        if task.started_at is None:
+            self._line.leave(task)
+        self._telemetry.gauge("engine_queue", len(self._line))
 
     def _dispatch(self) -> None:
-        """Give waiting tasks to idle workers, in order of arrival, but first those whose workers are kept for them."""
+        """Give waiting tasks to idle workers."""
         crew = self._started()
-        while self._queue and not crew.full:
-            kept = crew.kept()
-            task = next((one for one in self._queue if one.owner in kept), self._queue[0])
-            worker = crew.pick(task.owner)
-            if worker is None:
+        while not crew.full:
+            task = self._line.next(self._clock.monotonic(), crew.kept())
+            worker = crew.pick(task.owner) if task else None
+            if task is None or worker is None:
                 break
-            self._queue.remove(task)
+            self._line.leave(task)
             self._give(worker, task)
 
     def _give(self, worker: Worker, task: Task) -> None:
@@ -238,15 +240,17 @@ class Pool:
             worker.give(task, self._clock.monotonic())
         except (BrokenPipeError, ConnectionResetError, BlockingIOError):
             worker.retire()  # it died a moment ago, of nothing of ours; the task goes to the next
-            self._queue.appendleft(task)
+            self._line.rejoin(task)
         except OSError as error:
             task.fail(EngineFailed(f"an input could not be handed over: {error}"))
         else:
+            self._line.began(task)
             if task.began is not None:
                 task.began()
 
     def _lost(self, worker: Worker, task: Task) -> None:
         """Settle a task whose worker died. If it was killed at its deadline, the caller has its answer already."""
+        task.over = True
         end = read_exit(worker.code or 0)
         if worker.unbegun and self._put_back(task):
             return
@@ -264,7 +268,7 @@ class Pool:
         if task.again or task.future.done() or self._draining:
             return False
         task.again, task.started_at = True, None
-        self._queue.appendleft(task)
+        self._line.rejoin(task)
         return True
 
     def _judge(self, ready: Ready) -> None:

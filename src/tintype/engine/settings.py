@@ -22,6 +22,12 @@ class EngineSettings:
 
     workers: int = setting(0, "Worker processes; 0 = one for each core.", most=1024)
     isolation: Isolation = setting(Isolation.NODE, "When a worker is replaced: node, tenant or image.")
+    heavy_ms: float = setting(
+        1000.0, "Predicted CPU time in ms above which a render is heavy: such leave one worker to the rest."
+    )
+    heavy_patience_s: float = setting(
+        2.0, "With a single worker, how long heavy renders wait for the rest, and the rest between two of them, in s."
+    )
     poison_crashes: int = setting(2, "Crashes after which a source and plan are refused for a while.", least=1)
     poison_s: float = setting(60.0, "How long they are refused, in seconds.")
 

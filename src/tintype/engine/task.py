@@ -26,15 +26,18 @@ class Task:
     read: Callable[[FromWorker, Sequence[int]], Any]  # the answer out of a reply; raises TintypeError
     suspect: Callable[[], Suspect] | None = None  # whom to count a crash against; a function, as a key costs time
     began: Callable[[], None] | None = None  # told when a worker has it: from now on it runs to its end
+    cpu_ms: float = 0.0  # as predicted
     images: int = 0  # how much of a worker's life it counts for: a probe for nothing
     future: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = 0.0
     started_at: float | None = None
     again: bool = False  # whether the first worker that got it broke before it began it
+    over: bool = False  # whether its worker is done with it
     crashed: bool = False
 
     def answer(self, reply: FromWorker, fds: Sequence[int]) -> None:
         """Settle with a worker's reply. Whoever waited may have gone; the descriptors are closed in any case."""
+        self.over = True
         try:
             if not self.future.done():
                 self.future.set_result(self.read(reply, fds))
