@@ -14,7 +14,7 @@ from tintype.core.plan import Save
 from tintype.core.policy import Policy
 
 # Formats that can hold an ICC profile as written here, and those that can hold 16 bit a channel.
-WITH_PROFILE = frozenset((Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF, Format.JXL))
+WITH_PROFILE = frozenset((Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF))  # not JXL: its encoder here takes none
 WITH_DEPTH = frozenset((Format.PNG, Format.TIFF, Format.AVIF, Format.JXL))
 
 
