@@ -241,11 +241,12 @@ class Engine(Protocol):
         digest: str,
         deadline: float,
         began: Callable[[], None] | None = None,
+        behind: bool = False,
     ) -> Finished:
         """Run plans over inputs (descriptor, size, format), the source first. Raises as `probe`.
 
         Cancelling the call while it is queued takes it out of the queue; once a worker has it (`began` is called then), it
-        runs to its end.
+        runs to its end. With `behind` it starts when nothing else waits, and leaves a worker to the rest.
         """
         ...
 

@@ -23,6 +23,7 @@ from tintype.engine.pool import Pool
 from tintype.kit.flights import Flights
 from tintype.kit.held import HeldLease
 from tintype.ports import Clock, Dialect, Lease
+from tintype.services.behind import Behind
 from tintype.services.demo import make_photo
 from tintype.services.jobs import Jobs
 from tintype.services.ladder import Ladder
@@ -30,7 +31,6 @@ from tintype.services.look import Look
 from tintype.services.make import Make
 from tintype.services.purge import Purge
 from tintype.services.render import Render
-from tintype.services.renewal import Renewals
 from tintype.services.standins import StandIns
 from tintype.sources.assemble import open_sources
 from tintype.sources.sources import SourceStore
@@ -70,7 +70,7 @@ class Node:
     engine: Pool
     cache: Tiers
     sources: SourceStore
-    renewals: Renewals
+    behind: tuple[Behind, ...]
     given: GivenImages
     telemetry: NodeTelemetry
 
@@ -86,7 +86,8 @@ class Node:
 
     async def close(self) -> None:
         """Close everything, the engine first: what it still makes goes into the cache."""
-        await self.renewals.close()
+        for behind in self.behind:
+            await behind.close()
         await self.engine.close()
         await self.cache.close()
         await self.sources.close()
@@ -112,12 +113,15 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     engine = Pool(config.engine, config.security, limits, telemetry, clock)
     given = GivenImages(config)
     standins = StandIns(sources, engine, given.lease)
-    renewals = Renewals(cached.renewals_per_s, clock, telemetry)
+    renewals = Behind("renewal", cached.renewals_per_s, clock, telemetry)
+    promotions = Behind("promotion", cached.promotions_per_s, clock, telemetry)
     look = Look(sources, engine, standins, clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
     jobs = Jobs(sources, engine, standins, clock, timeout_s=limits.request_timeout_s)
     ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
     make = Make(jobs, ladder, cache, Flights(clock.monotonic), clock)
-    render = Render(sources, cache, look, make, renewals, clock, telemetry, assume_fresh_s=cached.assume_fresh_s)
+    render = Render(
+        sources, cache, look, make, renewals, promotions, clock, telemetry, assume_fresh_s=cached.assume_fresh_s
+    )
     site = Site(mounts(config))
     quick = Quick(site, memo, cache, clock, telemetry)
     images = ImagePath(
@@ -142,7 +146,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         control=_control(config, purge, site, clock),
         home=_home(config, site),
     )
-    return Node(front, site, memo, engine, cache, sources, renewals, given, telemetry)
+    return Node(front, site, memo, engine, cache, sources, (renewals, promotions), given, telemetry)
 
 
 def dialect_for(tenant: TenantConfig) -> Dialect:

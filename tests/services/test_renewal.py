@@ -33,7 +33,7 @@ async def idle(running: Running) -> None:
     await asyncio.sleep(0)
 
     async def over() -> bool:
-        return not running.node.renewals._running
+        return not any(behind._running for behind in running.node.behind)
 
     await running.until(over)
 

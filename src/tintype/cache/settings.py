@@ -24,3 +24,7 @@ class CacheSettings:
     missing_s: float = setting(10.0, "How long an origin's 404 or 410 is remembered.")
     error_s: float = setting(1.0, "How long another error is remembered, at most 1 second.", most=1)
     renewals_per_s: float = setting(5.0, "Entries of an old render epoch renewed a second.")
+    promotions_per_s: float = setting(
+        20.0,
+        "Results written a second in AVIF or JPEG XL behind answers in a quick format; what is more waits for a request.",
+    )

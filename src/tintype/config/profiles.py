@@ -22,6 +22,7 @@ _IMGPROXY: dict[str, Any] = {
     "tenants.*.policy.light": "gamma",
     "tenants.*.policy.shrink_table": "imgproxy",
     "tenants.*.policy.webp_effort": 4,
+    "tenants.*.delivery.promote": False,
 }
 PROFILES = {"tintype": _TINTYPE, "imgproxy": _IMGPROXY}
 

@@ -41,6 +41,9 @@ class Facts(msgspec.Struct, frozen=True):
     max_pixels: int = 0
 
 
+# What takes several times as long to write as the others.
+SLOW = frozenset((Format.AVIF, Format.JXL))
+
 FACTS: dict[Format, Facts] = {
     Format.JPEG: Facts("image/jpeg", "jpg", load=True, save=True, quality=True, max_side_px=65535),
     Format.PNG: Facts("image/png", "png", load=True, save=True, alpha=True),

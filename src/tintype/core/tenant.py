@@ -27,6 +27,10 @@ class DeliverySettings:
     cookie_passthrough: bool = setting(False, "Pass cookies on to http origins of the cookie's own host.")
     cookie_base_url: str = setting("", "URL whose host cookies are taken to belong to; empty = the request's Host.")
     cookie_passthrough_all: bool = setting(False, "Pass all cookies on to every http origin.")
+    promote: bool = setting(
+        True,
+        "Answer at once in a quick format where the client would get AVIF or JPEG XL, which is made behind the answer.",
+    )
     forward_headers: tuple[str, ...] = setting((), "Request headers passed on to http origins.")
 
 

@@ -132,6 +132,7 @@ class Pool:
         digest: str,
         deadline: float,
         began: Callable[[], None] | None = None,
+        behind: bool = False,
     ) -> Finished:
         """See port Engine."""
         _check_counts(len(inputs), len(plans))
@@ -145,7 +146,7 @@ class Pool:
         )
         read = partial(read_done, plans=len(plans), most=most)
         task = self._task(number, job, tuple(fd for fd, _, _ in inputs), (tenant, digest), deadline, read)
-        task.images, task.began = 1, began
+        task.images, task.began, task.behind = 1, began, behind
         task.cpu_ms = sum(one.cost.cpu_ms for one in plans)
         task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
         done, bodies = await self._perform(task)

@@ -24,13 +24,18 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An image. `stale`: its source could not be confirmed in time. `error`: it is a fallback for this error."""
+    """An image.
+
+    `stale`: its source could not be confirmed in time. `interim`: it stands in for one in a format that takes longer, which is
+    being made. `error`: it is a fallback for this error.
+    """
 
     key: str
     entry: Entry
     binding: Binding
     timings: Timings
     stale: bool = False
+    interim: bool = False
     error: TintypeError | None = None
 
 

@@ -75,4 +75,5 @@ class Jobs:
                 digest=view.binding.digest,
                 deadline=deadline,
                 began=began,
+                behind=view.behind,
             )

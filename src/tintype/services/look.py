@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
 from tintype.core.errors import SourceTooLarge, UnsupportedImage
-from tintype.core.formats import FACTS, LOADABLE, Format
+from tintype.core.formats import FACTS, LOADABLE, SLOW, Format
 from tintype.core.info import ImageInfo
 from tintype.core.ladder import ladder_of
 from tintype.core.offer import Offer
@@ -42,7 +44,7 @@ class View:
 
     `old_keys`: what the result is called in older render epochs. `overlays`: digests of what is laid over the image, as
     the key has them. `fallback`: the binding is the tenant's fallback image. `low`: the same result made from a rung, which
-    need not be there, for a source that may have one.
+    need not be there, for a source that may have one. `behind`: nobody waits for the result.
     """
 
     want: Want
@@ -53,6 +55,11 @@ class View:
     overlays: tuple[str, ...] = ()
     fallback: bool = False
     low: View | None = None
+    behind: bool = False
+
+    def put_behind(self) -> View:
+        """Return the view for a result that is made while nobody waits for it."""
+        return replace(self, behind=True, low=replace(self.low, behind=True) if self.low else None)
 
     @property
     def ways(self) -> tuple[View, ...]:
@@ -101,6 +108,15 @@ class Look:
         digests = (binding.digest, *overlays, *_buster(want.tenant))
         key, *old = (plan_key(want.tenant.name, digests, plan, epoch) for epoch in self._epochs)
         return View(want, binding, plan, key, tuple(old), overlays)
+
+    async def quicker(self, view: View) -> View | None:
+        """Look at the same want in a format that is quick to write, if the client has a choice and would get a slow one."""
+        want, kind = view.want, view.plan.save.format
+        if kind not in SLOW or kind not in want.offer.accepts or view.binding.private or view.fallback:
+            return None
+        offer = msgspec.structs.replace(want.offer, accepts=tuple(f for f in want.offer.accepts if f not in SLOW))
+        quick = await self.through(replace(want, offer=offer), view.binding)
+        return None if quick.plan.save.format in SLOW else quick
 
     async def again(self, view: View, binding: Binding) -> View:
         """Look at the same want once more, because an input has changed meanwhile: the source is now `binding`."""

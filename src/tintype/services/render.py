@@ -6,10 +6,10 @@ from tintype.core.binding import Binding
 from tintype.core.errors import SourceError, SourceFailed, UnsupportedImage
 from tintype.ports import Cache, Clock, Sources, Telemetry
 from tintype.services.answers import Answer, Raw, Timings, Unchanged, Variant
+from tintype.services.behind import Behind
 from tintype.services.jobs import Moved
 from tintype.services.look import Look, View, Want
 from tintype.services.make import Found, Make, names_of
-from tintype.services.renewal import Renewals
 
 # How often a want is looked at while its inputs keep changing.
 _LOOKS = 3
@@ -30,7 +30,8 @@ class Render:
         cache: Cache,
         look: Look,
         make: Make,
-        renewals: Renewals,
+        renewals: Behind,
+        promotions: Behind,
         clock: Clock,
         telemetry: Telemetry,
         *,
@@ -41,6 +42,7 @@ class Render:
         self._look = look
         self._make = make
         self._renewals = renewals
+        self._promotions = promotions
         self._clock = clock
         self._telemetry = telemetry
         self._assume_fresh_s = assume_fresh_s
@@ -84,8 +86,18 @@ class Render:
         if found is None and not self._confirmed(view.binding, started):
             view = await self._look(want, timings, 0.0)  # a miss asks the origin before it renders
             found = await self._cached(view, timings)
+        quick = await self._look.quicker(view) if found is None and want.tenant.delivery.promote else None
+        if quick is not None:
+            return await self._interim(view, quick, timings, started)
         view, (key, entry) = (view, found) if found else await self._made(view, timings)
         return Variant(key, entry, view.binding, timings, self._stale(view.binding, started))
+
+    async def _interim(self, view: View, quick: View, timings: Timings, started: float) -> Answer:
+        """Answer in a format that is quick to write, and have the one that takes longer made behind the answer."""
+        found = await self._cached(quick, timings)
+        quick, (key, entry) = (quick, found) if found else await self._made(quick, timings)
+        self._promotions.offer(view.key, lambda: self._make(view.put_behind(), Timings()))
+        return Variant(key, entry, quick.binding, timings, self._stale(quick.binding, started), interim=True)
 
     async def _made(self, view: View, timings: Timings) -> tuple[View, Found]:
         """Make what no cache has; where an input has moved meanwhile, find or make what the result is now."""
@@ -109,7 +121,7 @@ class Render:
                 if entry is not None:
                     timings.outcome = "hit"
                     if all(key != way.key for way in view.ways):
-                        self._renewals.offer(view.key, lambda: self._make(view, Timings()))
+                        self._renewals.offer(view.key, lambda: self._make(view.put_behind(), Timings()))
                     return key, entry
             return None
         finally:

@@ -51,6 +51,8 @@ WAYS = ("hit", "renewed", "shared", "miss", "private", "raw", "fallback", "uncha
 OUTCOME = Label("outcome", (*WAYS, *sorted(kinds())))
 TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
 SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))
+REASON = Label("reason", ("renewal", "promotion"))
+MADE = Label("result", ("made", "failed", "left"))
 USE = Label("use", ("made", "read"))
 SCOPE = Label("scope", ("key", "source", "prefix", "tag", "all"))
 
@@ -108,6 +110,9 @@ METRICS: tuple[Metric, ...] = (
     _seconds("fetch_seconds", "Time of one fetch.", SCHEME),
     _counter("fetch_bytes", "Bytes fetched from origins.", SCHEME),
     _counter("fetches_joined", "Requests that waited for a fetch already under way instead of starting one."),
+    _counter(
+        "behind", "Results made behind answers that did without them, failed, or left for lack of budget.", REASON, MADE
+    ),
     _counter("rungs", "Mezzanine rungs made, and results made from one.", USE),
     # Caches
     _counter("cache_hits", "Lookups that found an entry, by tier.", TIER),

@@ -31,7 +31,7 @@ from tintype.web.headers import (
 from tintype.web.memo import Headers, Memo, Remembered
 from tintype.web.mounts import Mount, Site
 from tintype.web.quick import Quick
-from tintype.web.reply import Receive, Reply, Request, shown
+from tintype.web.reply import Receive, Reply, Request
 
 
 class ImagePath:
@@ -70,7 +70,7 @@ class ImagePath:
             await reply.text(404, " ", error=NotFound("no tenant is mounted at this host and path"))
             return
         mount, rest = found
-        reply.tenant = mount.tenant
+        reply.is_for(mount.tenant, lambda target: mount.shown(target, rest))
         if request.method not in ("GET", "HEAD"):
             await reply.other_method()
             return
@@ -113,7 +113,7 @@ class ImagePath:
             answer = await _unless_gone(self._render(want), receive)
             if answer is None:
                 self._telemetry.count("aborts")
-                self._telemetry.event("client_gone", request_id=request.id.decode(), path=shown(rest))
+                self._telemetry.event("client_gone", request_id=request.id.decode(), path=reply.shown())
                 return
             match answer:
                 case Raw():
@@ -128,7 +128,7 @@ class ImagePath:
             await self._refuse(mount, reply, error)
         except Exception as error:  # noqa: BLE001 - the last line of defence: a defect is a 500 with an id, not a dead connection
             self._telemetry.event(
-                "defect", request_id=request.id.decode(), path=shown(rest), error=repr(error), exc_info=error
+                "defect", request_id=request.id.decode(), path=reply.shown(), error=repr(error), exc_info=error
             )
             await self._refuse(mount, reply, InternalError())
 
@@ -156,7 +156,7 @@ class ImagePath:
             tenant,
             want.asked,
             answer.binding,
-            answer.stale,
+            answer.stale or answer.interim,
             facts.format,
             ttl_s=ttl_s,
             fallback=answer.error is not None,
@@ -177,7 +177,7 @@ class ImagePath:
         until = _memo_until(tenant, want, answer, self._render.assumed_fresh_s(answer.binding.url))
         if self._memorable(mount, reply.request) and until > self._clock.now():
             length = len(answer.entry.body)
-            ready = self._quick.ready(tenant, reply.request.target, headers, length)
+            ready = self._quick.ready(tenant, reply.shown(), headers, length)
             self._memo.put(question, Remembered(answer.key, etag, headers, length, until, modified, ready), generation)
 
     def _headers(
@@ -185,7 +185,7 @@ class ImagePath:
         tenant: Tenant,
         asked: Asked,
         binding: Binding,
-        stale: bool,
+        short: bool,
         format: Format | None,
         *,
         ttl_s: int = 0,
@@ -193,7 +193,7 @@ class ImagePath:
     ) -> Headers:
         delivery = tenant.delivery
         url = asked.pipeline.source.url
-        control = cache_control(delivery, asked.delivery, binding, self._clock.now(), short=stale, ttl_s=ttl_s)
+        control = cache_control(delivery, asked.delivery, binding, self._clock.now(), short=short, ttl_s=ttl_s)
         headers: Headers = [*SECURITY, (b"cache-control", control.encode())]
         if format is not None:
             name = disposition(asked.delivery, delivery, url, FACTS[format].extension)
@@ -296,7 +296,14 @@ def _modified(tenant: Tenant, binding: Binding) -> bytes:
 def _memo_until(tenant: Tenant, want: Want, answer: Variant, assume_fresh_s: float) -> float:
     """Until when this answer's headers and bytes hold for an equal URL (Unix seconds); 0 = not at all."""
     binding = answer.binding
-    if binding.private or answer.stale or answer.error or want.asked.delivery.expires_at or want.forwarded.headers:
+    if (
+        binding.private
+        or answer.stale
+        or answer.interim
+        or answer.error
+        or want.asked.delivery.expires_at
+        or want.forwarded.headers
+    ):
         return 0.0
     if tenant.delivery.origin_cache_control and binding.expires and not binding.cache_control:
         return 0.0  # max-age counts down

@@ -1,4 +1,4 @@
-"""Renew results of an old render epoch behind the answers that still use them, at a budgeted rate."""
+"""Behind: results that are made behind the answers that do without them, at a budgeted rate."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from tintype.core.errors import TintypeError
 from tintype.ports import Clock, Telemetry
 from tintype.services.jobs import Moved
 
-# Renewals under way at once: they use workers that interactive work wants.
+# Under way at once: they use workers that interactive work wants.
 _AT_ONCE = 2
 
 
-class Renewals:
-    """A token bucket of one second's budget; what finds it empty is left for a later request."""
+class Behind:
+    """A token bucket of one second's budget; what finds it empty is left for a later request.
 
-    def __init__(self, per_s: float, clock: Clock, telemetry: Telemetry) -> None:
+    `reason` is the label of its metrics: renewal of results of an old render epoch, promotion to a format that takes longer.
+    """
+
+    def __init__(self, reason: str, per_s: float, clock: Clock, telemetry: Telemetry) -> None:
+        self._reason = reason
         self._per_s = per_s
         self._tokens = per_s
         self._filled_at = clock.monotonic()
@@ -25,10 +29,13 @@ class Renewals:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def offer(self, key: str, start: Callable[[], Awaitable[object]]) -> bool:
-        """Start a renewal if the budget has room for it; returns whether it did."""
-        if key in self._running or len(self._running) >= _AT_ONCE or not self._take():
+        """Start the making of a result if the budget has room for it; returns whether it did."""
+        if key in self._running:
             return False
-        task = asyncio.get_running_loop().create_task(self._renew(start))
+        if len(self._running) >= _AT_ONCE or not self._take():
+            self._telemetry.count("behind", reason=self._reason, result="left")
+            return False
+        task = asyncio.get_running_loop().create_task(self._make(start))
         self._running[key] = task
         task.add_done_callback(lambda _: self._running.pop(key, None))
         return True
@@ -42,13 +49,17 @@ class Renewals:
         self._tokens -= 1
         return True
 
-    async def _renew(self, start: Callable[[], Awaitable[object]]) -> None:
+    async def _make(self, start: Callable[[], Awaitable[object]]) -> None:
+        failed = ""
         try:
             await start()
         except TintypeError as error:
-            self._telemetry.event("renewal_failed", error=error.code)
+            failed = error.code
         except Moved:  # the origin has other bytes now, and the next request sees them
-            self._telemetry.event("renewal_failed", error="moved")
+            failed = "moved"
+        self._telemetry.count("behind", reason=self._reason, result="failed" if failed else "made")
+        if failed:
+            self._telemetry.event(f"{self._reason}_failed", error=failed)
 
     async def close(self) -> None:
         """End what is under way."""
