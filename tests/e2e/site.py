@@ -30,6 +30,7 @@ missing_s = 0.2
 error_s = 0.0
 [tenants.auto]
 policy.auto_formats = ["webp", "avif", "jxl"]
+delivery.promote = false
 [tenants.enforce]
 policy.enforce_formats = ["webp", "avif"]
 [tenants.hints]
