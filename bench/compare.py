@@ -27,7 +27,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from bench import carried, modes, page, plot
-from bench.cells import CELLS, Cell
+from bench.cells import CELLS, Cell, sources
 from bench.field import Effort, Field
 from bench.peers import PEERS, Peer
 from bench.photos import ROOT
@@ -62,7 +62,7 @@ def cells(peers: Sequence[Peer], wanted: Sequence[Cell], effort: Effort, *, loop
 def measured(cell: Cell, peers: Sequence[Peer], effort: Effort, *, loop: bool) -> list[dict[str, Any]]:
     """Measure one cell: start every side afresh, warm up, then rounds."""
     with ExitStack() as stack:
-        field = Field(stack, effort, cell.source)
+        field = Field(stack, effort, sources(cell.source, effort.photos))
         sides: list[Side] = [*field.servers(peers), *([field.loop()] if loop else [])]
         able, flaws = field.able(sides, cell.want)
         if not able:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import origin
-from bench.cells import Want, copies, sources
+from bench.cells import Want, copies
 from bench.judge import quality
 from bench.peers import Loop, Peer
 from bench.sides import LoopSide, Round, S, ServerSide, Side
@@ -31,10 +31,11 @@ class Effort:
 class Field:
     """Servers that run side by side over one folder of sources. Ends with the stack."""
 
-    def __init__(self, stack: ExitStack, effort: Effort, kind: str, serving: Serving = origin.serving) -> None:
-        self.stack, self.effort = stack, effort
+    def __init__(
+        self, stack: ExitStack, effort: Effort, files: Sequence[Path], serving: Serving = origin.serving
+    ) -> None:
+        self.stack, self.effort, self.files = stack, effort, files
         self.work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tintype-bench-")))
-        self.files = sources(kind, effort.photos)
         self.root = self.work / "sources"
         self.root.mkdir()
         self._base = stack.enter_context(serving(self.root, self.work / "origin"))

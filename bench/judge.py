@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ class Quality(NamedTuple):
 
 def quality(pairs: Sequence[tuple[Path, bytes]]) -> Quality:
     """Judge results of sources, on all cores."""
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # libvips has threads: a fork would hang
         scores = list(pool.map(score, *zip(*pairs, strict=True)))
     return Quality(float(np.mean(scores)), float(np.percentile(scores, 5)))
 

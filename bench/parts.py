@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench import node
-from bench.cells import CELLS, Cell
+from bench.cells import CELLS, Cell, sources
 from bench.field import Effort, Field
 from bench.peers import Peer
 
@@ -24,7 +24,7 @@ def parts(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
 
 def _parts(peer: Peer, cell: Cell, effort: Effort) -> dict[str, Any]:
     with ExitStack() as stack:
-        field = Field(stack, replace(effort, connections=1), cell.source)
+        field = Field(stack, replace(effort, connections=1), sources(cell.source, effort.photos))
         (side,) = field.servers([peer])
         field.able([side], cell.want)
         running = side.server.node

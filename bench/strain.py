@@ -15,7 +15,7 @@ from typing import Any
 import pyvips
 
 from bench import load
-from bench.cells import CACHE, Want, distinct
+from bench.cells import CACHE, Want, distinct, sources
 from bench.field import Effort, Field
 from bench.peers import Peer, tintype
 from bench.photos import picture
@@ -33,7 +33,7 @@ INT = pyvips.GValue.gint_type
 def memory(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
     """Ask for variants of 12 MP photos, 16 at once: the peak of PSS over all processes of a server."""
     with ExitStack() as stack:
-        field = Field(stack, effort, "jpeg12")
+        field = Field(stack, effort, sources("jpeg12", effort.photos))
         sides = field.servers(peers, connections=_AT_ONCE)
         field.able(sides, _WANT)
         field.rounds(sides, max(effort.requests, 2 * _AT_ONCE), lambda side, files: side.go(files, _WANT))
@@ -43,7 +43,7 @@ def memory(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
 def slow_origin(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
     """Ask over 32 connections with an origin that takes 60 ms, and 2 s for 2 % of its files, and with one that is fast."""
     with ExitStack() as stack:
-        field = Field(stack, effort, "jpeg2k", partial(serving, delay_ms=60, seldom_ms=2000))
+        field = Field(stack, effort, sources("jpeg2k", effort.photos), partial(serving, delay_ms=60, seldom_ms=2000))
         fast = stack.enter_context(serving(field.root, field.work / "fast"))
         pairs = list(zip(field.servers(peers, 32), field.servers(peers, 32, fast), strict=True))
         for pair in pairs:
@@ -83,7 +83,7 @@ def neighbours(_peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
     settings = {f"tenants__default__policy__{name}": value for name, value in bounds.items()}
     peer = tintype("tintype-giants", "tintype", **settings, limits__request_timeout_s=60)
     with ExitStack() as stack:
-        field = Field(stack, effort, "jpeg1k")
+        field = Field(stack, effort, sources("jpeg1k", effort.photos))
         (side,) = field.servers([peer], connections=2)
         field.able([side], _WANT)
         alone, beside = side.again("alone"), side.again("beside")

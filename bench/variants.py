@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench.cells import Want
+from bench.cells import Want, sources
 from bench.field import Effort, Field
 from bench.peers import Peer, tintype
 from bench.sides import Round, ServerSide, reference, row
@@ -22,7 +22,7 @@ _SESSIONS = 12  # of a round
 def session(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
     """Each client asks for six variants of a photo of its own, one after another; rungs and work put off are charged."""
     with ExitStack() as stack:
-        field = Field(stack, effort, _KIND)
+        field = Field(stack, effort, sources(_KIND, effort.photos))
         sides = field.servers(peers)
         field.able(sides, _WANT)
         field.rounds(sides, _SESSIONS, lambda side, files: side.ask(_in_turn(side, files, effort.connections)))
@@ -44,7 +44,7 @@ def together(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
     """Ask for six variants of one source at once, and for each of them from a source of its own; two sources at a time."""
     at_once = 8  # sources of a round
     with ExitStack() as stack:
-        field = Field(stack, effort, _KIND)
+        field = Field(stack, effort, sources(_KIND, effort.photos))
         sides = field.servers(peers, connections=2 * len(SIX))
         field.able(sides, _WANT)
         pairs = [(side.again("together"), side.again("separate")) for side in sides]
@@ -66,7 +66,7 @@ def rung(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
     """Ask for one more variant of a photo that was asked for twice, in other sizes, before: what was kept of it helps."""
     before = (Want.of("jpg", 300), Want.of("jpg", 700))
     with ExitStack() as stack:
-        field = Field(stack, effort, _KIND)
+        field = Field(stack, effort, sources(_KIND, effort.photos))
         sides = field.servers(peers)
         field.able(sides, _WANT)
 
@@ -85,7 +85,7 @@ def promotion(_peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
     accepts = {"webp": "image/webp,*/*", "avif": "image/avif,image/webp,*/*"}
     node = tintype("tintype-auto", "tintype, formats by Accept", tenants__default__policy__auto_formats="avif,webp")
     with ExitStack() as stack:
-        field = Field(stack, effort, "jpeg2k")
+        field = Field(stack, effort, sources("jpeg2k", effort.photos))
         (side,) = field.servers([node])
         field.able([side], _WANT)
         roles = {name: side.again(name, {"Accept": accept}) for name, accept in accepts.items()}
