@@ -33,6 +33,7 @@ policy.auto_formats = ["webp", "avif", "jxl"]
 delivery.promote = false
 [tenants.enforce]
 policy.enforce_formats = ["webp", "avif"]
+delivery.promote = false
 [tenants.hints]
 policy.client_hints = true
 [tenants.only]
