@@ -39,6 +39,11 @@ class Mount:
         wanted = (*policy.auto_formats, *policy.enforce_formats)
         return Offer(accepts=tuple(f for f in offer.accepts if f in wanted), dpr=offer.dpr, width=offer.width)
 
+    def shown(self, target: str, rest: str) -> str:
+        """Return a target for the log; `rest` is its path within this mount."""
+        path, mark, query = target.partition("?")
+        return path.removesuffix(rest) + self.dialect.shown(rest + mark + query)
+
 
 def _first(headers: dict[bytes, bytes], *names: bytes) -> str:
     return next((headers[name].decode("latin-1") for name in names if name in headers), "")

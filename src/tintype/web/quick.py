@@ -13,7 +13,7 @@ from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Finder, Prepared
 from tintype.web.memo import Headers, Memo, Ready
 from tintype.web.mounts import Site
-from tintype.web.reply import WHOLE, RequestIds, common, shown
+from tintype.web.reply import WHOLE, RequestIds, common
 
 Messages: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 
@@ -68,12 +68,15 @@ class Quick:
         ready.line(request_id.decode(), seconds * 1000)
         return start, {"type": "http.response.body", "body": body}
 
-    def ready(self, tenant: Tenant, target: str, headers: Headers, length: int) -> Ready | None:
-        """Prepare an answer of `length` bytes that may be given again; None = each request's token is to be seen."""
+    def ready(self, tenant: Tenant, shown: str, headers: Headers, length: int) -> Ready | None:
+        """Prepare an answer of `length` bytes that may be given again, logged as `shown`.
+
+        None = each request's token is to be seen.
+        """
         if tenant.delivery.secret:
             return None
         requests, response_bytes = self._counted(tenant.name)
-        facts = {"method": "GET", "path": shown(target), "status": 200, "tenant": tenant.name, "outcome": "hit"}
+        facts = {"method": "GET", "path": shown, "status": 200, "tenant": tenant.name, "outcome": "hit"}
         size: Headers = [(b"accept-ranges", b"bytes"), (b"content-length", b"%d" % length)]
         return Ready(
             (*headers, *size, *common(tenant), (b"server-timing", b"cache;desc=hit")),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tintype.core.errors import TintypeError
+from tintype.core.shown import MASK, shown_url
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Telemetry
 from tintype.services.answers import Timings
@@ -22,8 +23,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_QUERY = re.compile(r"(\?|%3[fF]).*", re.DOTALL)
-_USERINFO = re.compile(r"(:(?://|%2[fF]%2[fF]))[^/@]*(?:@|%40)")
+_LONG = re.compile(r"([A-Za-z0-9_-]{6})[A-Za-z0-9_=-]{18,}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
 # One piece of a long body: the server takes the next when the client has read, so it bounds what a slow one keeps in memory.
@@ -90,6 +90,17 @@ class Reply:
         self._clock = desk.clock
         self._write_timeout_s = desk.write_timeout_s
         self.tenant: Tenant | None = None
+        self._show: Callable[[str], str] = shown
+        self._shown = ""
+
+    def is_for(self, tenant: Tenant, show: Callable[[str], str]) -> None:
+        """Note whose request it is, and how a log may have its target."""
+        self.tenant, self._show = tenant, show
+
+    def shown(self) -> str:
+        """Return the target for the log."""
+        self._shown = self._shown or self._show(self.request.target)
+        return self._shown
 
     async def body(
         self,
@@ -204,7 +215,7 @@ class Reply:
         facts = {
             "request_id": self.request.id.decode(),
             "method": self.request.method,
-            "path": shown(self.request.target),
+            "path": self.shown(),
             "status": status,
         }
         detail = {"error": error.code, "message": str(error)} if error else {}
@@ -247,10 +258,8 @@ def _server_timing(timings: Timings, outcome: str) -> bytes:
 
 
 def shown(target: str) -> str:
-    """Return a request target for the log: queries of sources may be presigned, and their userinfo is a password."""
-    if "?" in target or "%3" in target:
-        target = _QUERY.sub(r"\1***", target)
-    return _USERINFO.sub(r"\1***@", target) if "@" in target or "%40" in target else target
+    """Return a target that no dialect knows for the log; what is long may be a signature, or a source in base64."""
+    return _LONG.sub(rf"\1{MASK}", shown_url(target))
 
 
 def _printable(text: str) -> bytes:
