@@ -31,7 +31,7 @@ workers = 1
 error_s = 0.0
 renewals_per_s = {renewals_per_s}
 [tenants.default]
-trusted_signatures = ["unsafe"]
+trusted_signatures = ["unsafe", "a-trusted-signature-for-tests"]
 {tenant}
 """
 
@@ -71,8 +71,9 @@ class Running:
             sent.append(message)
 
         pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        path, _, query = path.partition("?")
         scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": pairs}
-        await self.node.front({**scope, "query_string": b"", "client": ("127.0.0.1", 1)}, receive, send)  # type: ignore[arg-type]
+        await self.node.front({**scope, "query_string": query.encode(), "client": ("127.0.0.1", 1)}, receive, send)  # type: ignore[arg-type]
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return Answer(sent[0]["status"], {k.decode(): v.decode() for k, v in sent[0]["headers"]}, body)
 

@@ -37,7 +37,7 @@ class Shown:
     def _rest(self, path: str) -> str:
         head, plain, source = path.partition(_PLAIN)
         if plain:
-            return f"{self._options(head.split('/'))}{plain}{shown_url(source)}"
+            return f"{self._options(head.split('/'))}{plain}{_plain(source)}"
         parts = path.split("/")
         options = (at for at, part in enumerate(parts) if at > self._presets and self._separator not in part)
         at = next(options, len(parts))
@@ -57,10 +57,20 @@ class Shown:
         if self._drops_filename and len(chunks) > 1:
             chunks = chunks[:-1]
         text, dot, extension = "".join(chunks).partition(".")
-        try:
-            url = unbase64(text).decode()
-        except (Unreadable, ValueError):
-            url = ""
-        if not url or not url.isprintable():
-            return f"{text[:_FIRST]}{MASK}"
-        return f"base64:{shown_url(url)}{dot}{extension[:_WORD]}"
+        url = _decoded(text)
+        return f"base64:{shown_url(url)}{dot}{extension[:_WORD]}" if url else f"{text[:_FIRST]}{MASK}"
+
+
+def _plain(source: str) -> str:
+    """Show a plain source; one in base64 where a plain one should be is a mistake that hides nothing."""
+    hidden = "" if ":" in source else _decoded(source.replace("/", "").partition("@")[0].partition(".")[0])
+    return f"{source[:_FIRST]}{MASK}" if "://" in hidden else shown_url(source)
+
+
+def _decoded(text: str) -> str:
+    """Return what base64 says, "" where it says nothing that people read."""
+    try:
+        url = unbase64(text).decode()
+    except (Unreadable, ValueError):
+        return ""
+    return url if url.isprintable() else ""
