@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 import json
 import os
 import shutil
@@ -82,6 +83,21 @@ async def test_moves_a_file_in_and_opens_it(open_store: Opener) -> None:
     again = await store.get("key")
     assert again is not None
     assert again.body == b"source" * 1000
+
+
+@pytest.mark.parametrize("reader", ["get", "open"])
+async def test_a_hash_that_is_known_is_taken_and_checked(open_store: Opener, seen: Seen, reader: str) -> None:
+    store = open_store()
+    path = store.temporary()
+    path.write_bytes(b"source" * 1000)
+    assert await store.put("file", path, sha256=hashlib.sha256(b"source" * 1000).digest())
+    assert await store.put("bytes", b"body", sha256=hashlib.sha256(b"body").digest())
+    assert await store.put("wrong", b"body", sha256=hashlib.sha256(b"nobody").digest())
+    for key in ("file", "bytes"):
+        assert await getattr(store, reader)(key) is not None
+    assert seen.value("cache_damaged", "disk") == 0
+    assert await getattr(store, reader)("wrong") is None
+    assert seen.value("cache_damaged", "disk") == 1
 
 
 async def test_an_open_file_outlives_its_entry(open_store: Opener) -> None:
@@ -299,9 +315,9 @@ async def test_a_row_that_is_gone_is_a_miss(open_store: Opener, tmp_path: Path) 
     assert await open_store().get("key") is None
 
 
-@pytest.mark.parametrize("damage", ["noise", "empty", "gone", "version", "half"])
+@pytest.mark.parametrize("damage", ["noise", "empty", "gone", "version", "older", "half"])
 async def test_an_index_that_is_lost_costs_the_entries_and_nothing_else(
-    open_store: Opener, tmp_path: Path, damage: str
+    open_store: Opener, tmp_path: Path, seen: Seen, damage: str
 ) -> None:
     folder = tmp_path / "store"
     store = open_store(10_000_000)
@@ -317,6 +333,7 @@ async def test_an_index_that_is_lost_costs_the_entries_and_nothing_else(
     assert await again.put("new", b"body")
     assert await again.get("new") is not None
     assert used_bytes(folder) < 10_000_000
+    assert seen.value("cache_damaged", "disk") == 0
 
 
 def _damage_index(path: Path, how: str) -> None:
@@ -327,9 +344,9 @@ def _damage_index(path: Path, how: str) -> None:
             path.write_bytes(b"")
         case "gone":
             path.unlink()
-        case "version":
+        case "version" | "older":
             with sqlite3.connect(path) as db:
-                db.execute("PRAGMA user_version = 99")
+                db.execute(f"PRAGMA user_version = {99 if how == 'version' else 1}")
             db.close()
         case "half":
             path.write_bytes(path.read_bytes()[:20_000] + bytes(200_000))

@@ -20,7 +20,7 @@ import msgspec
 from tintype.core.entry import ANY, SOURCE_TAG, Scope, Selector
 from tintype.kit.files import BLOCK, Shelf, on_disk, remove
 
-_VERSION = 1
+_VERSION = 2  # another one is given up, with the files it knows
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
@@ -35,7 +35,7 @@ CREATE INDEX entry_used ON entry (used);
 CREATE TABLE tag (tag BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (tag, id)) WITHOUT ROWID;
 CREATE TABLE total (entries INTEGER NOT NULL, bytes INTEGER NOT NULL);  -- so that a start need not count
 INSERT INTO total VALUES (0, 0);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 """
 _LOG = "index-wal"

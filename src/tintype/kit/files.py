@@ -28,26 +28,30 @@ def on_disk(size: int) -> int:
 
 def checksum(key: bytes, meta: bytes, body: bytes) -> bytes:
     """Return the `CHECKSUM_BYTES` that tie a body to its key and meta: a file under another's name does not pass."""
-    digest = _started(key, meta)
-    digest.update(body)
-    return digest.digest()[:CHECKSUM_BYTES]
+    return _tied(key, meta, body)
 
 
-def checksum_fd(key: bytes, meta: bytes, fd: int) -> bytes:
-    """Return `checksum` of what can be read from a descriptor; moves no offset."""
-    digest, offset = _started(key, meta), 0
-    while chunk := os.pread(fd, _CHUNK, offset):
-        digest.update(chunk)
-        offset += len(chunk)
-    return digest.digest()[:CHECKSUM_BYTES]
+def checksum_of(key: bytes, meta: bytes, sha256: bytes) -> bytes:
+    """Return the same of a body's SHA-256, which who fetched it knows already."""
+    return _tied(key, meta, len(sha256).to_bytes(8, "big") + sha256)
 
 
-def _started(key: bytes, meta: bytes) -> hashlib._Hash:
+def _tied(key: bytes, meta: bytes, last: bytes) -> bytes:
     digest = hashlib.sha256()  # processors have instructions for it, and none for the others
     for part in (key, meta):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
-    return digest
+    digest.update(last)
+    return digest.digest()[:CHECKSUM_BYTES]
+
+
+def sha256_fd(fd: int) -> bytes:
+    """Return the SHA-256 of what can be read from a descriptor; moves no offset."""
+    digest, offset = hashlib.sha256(), 0
+    while chunk := os.pread(fd, _CHUNK, offset):
+        digest.update(chunk)
+        offset += len(chunk)
+    return digest.digest()
 
 
 def write_new(path: Path, body: bytes) -> None:

@@ -6,6 +6,7 @@ Nothing blocks the event loop: reads take one hop to a thread (look-up, read and
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import Any, Self, TypeVar
 from tintype.core.entry import Selector
 from tintype.core.errors import Misconfigured
 from tintype.kit.fileindex import FileIndex, Found, Row, as_bytes, is_damage
-from tintype.kit.files import Shelf, checksum, checksum_fd, own, read_all, remove, write_new
+from tintype.kit.files import Shelf, checksum_of, own, read_all, remove, sha256_fd, write_new
 from tintype.kit.hot import Hot
 from tintype.ports import Clock, Telemetry
 
@@ -129,13 +130,15 @@ class FileStore:
         tenant: str = "",
         source: str = "",
         tags: tuple[str, ...] = (),
+        sha256: bytes = b"",
     ) -> bool:
         """Keep a body; True = it is kept. Failing to (disk full) is an event, not an error.
 
         A path (from `temporary`, its size final) is moved in; when the answer is False it is still there, the caller's.
+        `sha256` is that of the body, from who knows it already; a wrong one makes the entry a damaged one.
         """
         kept = tuple(as_bytes(tag) for tag in tags)
-        args = (as_bytes(key), body, meta, as_bytes(tenant), as_bytes(source), kept)
+        args = (as_bytes(key), body, meta, as_bytes(tenant), as_bytes(source), kept, sha256)
         return bool(await self._run(self._writers, self._write, *args))
 
     async def drop(self, selector: Selector) -> int:
@@ -190,7 +193,7 @@ class FileStore:
 
     def _load(self, key: bytes, found: Found) -> Stored | None:
         body = read_all(self._shelf.path(found.id), found.size)
-        if body is None or checksum(key, found.meta, body) != found.checksum:
+        if body is None or checksum_of(key, found.meta, _sha256(body)) != found.checksum:
             return None
         self._hot.note(key, found)
         return Stored(found.meta, body)
@@ -200,7 +203,7 @@ class FileStore:
         file = StoredFile(fd, found.size, found.meta)
         whole = os.fstat(fd).st_size == found.size
         if whole and found.id not in self._trusted:
-            whole = checksum_fd(key, found.meta, fd) == found.checksum
+            whole = checksum_of(key, found.meta, sha256_fd(fd)) == found.checksum
             self._trust(found.id)
         if whole:
             return file
@@ -214,7 +217,14 @@ class FileStore:
             self._trusted.pop(next(iter(self._trusted)), None)
 
     def _write(
-        self, key: bytes, body: bytes | Path, meta: bytes, tenant: bytes, source: bytes, tags: tuple[bytes, ...]
+        self,
+        key: bytes,
+        body: bytes | Path,
+        meta: bytes,
+        tenant: bytes,
+        source: bytes,
+        tags: tuple[bytes, ...],
+        sha256: bytes,
     ) -> bool:
         size = body.stat().st_size if isinstance(body, Path) else len(body)
         if size > self._max_bytes // _LARGEST:
@@ -226,7 +236,7 @@ class FileStore:
             return False
         self._count("cache_evictions", evicted)
         try:
-            digest = _checksum_of(key, meta, body)
+            digest = checksum_of(key, meta, sha256 or _sha256(body))
             used = int(self._clock.now())
             self._add(Row(key, tenant, source, tags, size, digest, used, meta), body)
         finally:
@@ -310,11 +320,11 @@ class FileStore:
         return self._closed
 
 
-def _checksum_of(key: bytes, meta: bytes, body: bytes | Path) -> bytes:
+def _sha256(body: bytes | Path) -> bytes:
     if isinstance(body, bytes):
-        return checksum(key, meta, body)
+        return hashlib.sha256(body).digest()
     fd = os.open(body, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return checksum_fd(key, meta, fd)
+        return sha256_fd(fd)
     finally:
         os.close(fd)

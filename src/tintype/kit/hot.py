@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from tintype.kit.fileindex import Found
-from tintype.kit.files import checksum
+from tintype.kit.files import checksum_of
 
 _MOST = 16_384  # files known, about 1 kB of memory each
 _LARGEST = 256 * 1024  # of a file: longer ones are read and hashed in a thread
@@ -54,7 +55,7 @@ class Hot:
             return None  # on the disk only
         except OSError:  # evicted or purged; or a file system that cannot tell what is in memory
             body = None
-        if body is None or checksum(key, found.meta, body) != found.checksum:
+        if body is None or checksum_of(key, found.meta, hashlib.sha256(body).digest()) != found.checksum:
             self.forget(key)
             return None
         return found, body

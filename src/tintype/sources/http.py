@@ -41,7 +41,8 @@ Headers: TypeAlias = CIMultiDictProxy[str]
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A redirect of these kinds holds for this once, unless it says otherwise (RFC 9110, 15.4).
 _TEMPORARY = frozenset({302, 303, 307})
-_CHUNK = 64 * 1024
+# What inflates to more than this at once lets others have their turn. Bytes.
+_LARGE = 64 * 1024
 # Never forwarded: what belongs to one connection, what would change the answer's form, and what is ours to say.
 _NOT_FORWARDED = frozenset(
     {
@@ -129,11 +130,11 @@ class HttpFetcher:
         if length is not None and length > self._limits.source_bytes:
             raise SourceTooLarge(f"The source has {length} bytes; at most {self._limits.source_bytes} are allowed")
         decode = decoder(response.headers.get("Content-Encoding", ""))
-        async for chunk in response.content.iter_chunked(_CHUNK):
+        async for chunk in response.content.iter_any():  # as it came from the socket: cutting would be copying
             for piece in decode.feed(chunk):
                 sink.write(piece)
-                if len(piece) > _CHUNK:
-                    await asyncio.sleep(0)  # what inflates a lot lets others have their turn
+                if piece is not chunk and len(piece) > _LARGE:
+                    await asyncio.sleep(0)
         decode.end()
 
 

@@ -244,7 +244,9 @@ class SourceStore:
 
     async def _store(self, binding: Binding, path: Path, mark: int) -> None:
         key = _body_key(binding)
-        if not await self._bodies.put(key, path, tenant=binding.tenant, source=binding.url):
+        if not await self._bodies.put(
+            key, path, tenant=binding.tenant, source=binding.url, sha256=bytes.fromhex(binding.digest)
+        ):
             _discard(path)
         elif self._purged(binding, mark):
             await self._bodies.drop(Selector(scope=Scope.KEY, value=key))

@@ -16,6 +16,9 @@ from tintype.core.errors import SourceFailed, SourceTooLarge
 from tintype.core.foreign import foreign_name
 from tintype.core.sniff import HEAD_BYTES, sniff
 
+# Small pieces are hashed and written together: each write finds its place in the file anew.
+_BATCH = 256 * 1024
+
 
 class Spool:
     """A sink on a new file, made with the first byte: what is unchanged needs none."""
@@ -24,12 +27,17 @@ class Spool:
         self.path, self.size = path, 0
         self._most = most
         self._hash = hashlib.sha256()
+        self._pieces: list[bytes] = []
+        self._held = 0
         self._fd = -1
         self._closed = False
         self._lock = threading.Lock()
 
     @property
     def digest(self) -> str:
+        """The SHA-256 of what was written. Raises as `write`."""
+        with self._lock, _as_failure():
+            self._flush()
         return self._hash.hexdigest()
 
     def write(self, chunk: bytes, /) -> None:
@@ -42,23 +50,35 @@ class Spool:
         self.size += len(chunk)
         if self.size > self._most:
             raise SourceTooLarge(f"The source has more than the {self._most} bytes that are allowed")
-        self._hash.update(chunk)
         # A reader's thread may outlive the fetch; the lock keeps it from writing to a number that means another file.
         with self._lock, _as_failure():
-            _write_all(self._file(), chunk)
+            self._pieces.append(chunk)
+            self._held += len(chunk)
+            if self._held >= _BATCH or self._closed:
+                self._flush()
 
     def body(self) -> Body:
         """Return the body, which from now on needs neither the spool nor the file's name. Raises as `write`."""
         with self._lock, _as_failure():
+            self._flush()
             return Body(os.dup(self._file()), self.size)
 
     def close(self) -> None:
         """End writing; the file stays."""
         with self._lock:
             self._closed = True
+            self._pieces.clear()
             fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    def _flush(self) -> None:
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        if data:
+            _write_all(self._file(), data)
+            self._hash.update(data)
 
     def _file(self) -> int:
         if self._closed:

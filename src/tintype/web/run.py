@@ -26,11 +26,17 @@ from tintype.web.settings import ServerSettings
 # How often the configuration's files are looked at, in seconds.
 _WATCH_S = 1.0
 _PR_SET_PDEATHSIG = 1
+# Freed memory that glibc keeps for the next body instead of handing it back to the kernel piece by piece, and the
+# largest block that comes from there. With its own 128 KiB for both, each 256 KiB read from a socket is fresh pages,
+# faulted in and zeroed: 2.5 ms of CPU for a source of 2.4 MB.
+_KEPT_BYTES, _LARGEST_BLOCK_BYTES = 32 << 20, 4 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Run a front's main coroutine on the fastest loop there is; returns its exit status."""
     end_with_parent()
+    keep_freed_memory()
     if sys.platform == "win32":
         return asyncio.run(main)
     import uvloop  # noqa: PLC0415 - not on Windows
@@ -43,6 +49,13 @@ def end_with_parent() -> None:
     """Have the kernel end this process when its supervisor dies, so that no orphan holds the port."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def keep_freed_memory() -> None:
+    """Have glibc hand freed memory back in large pieces only; other libraries have no such switch."""
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 class Serving:

@@ -1,0 +1,73 @@
+"""A body on its way in: pieces of any size come out as one file and one hash, within a bound, from any thread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tintype.core.errors import SourceFailed, SourceTooLarge
+from tintype.sources.spool import Spool
+
+PIECES = st.lists(st.sampled_from([0, 1, 7, 1448, 65_536, 262_143, 262_144, 400_000]), max_size=12)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(sizes=PIECES)
+def test_what_goes_in_is_hashed_and_comes_out(tmp_path: Path, sizes: list[int]) -> None:
+    pieces = [os.urandom(size) for size in sizes]
+    whole = b"".join(pieces)
+    with Spool(tmp_path / os.urandom(8).hex(), 10_000_000) as spool:
+        for piece in pieces:
+            spool.write(piece)
+        assert (spool.digest, spool.size) == (hashlib.sha256(whole).hexdigest(), len(whole))
+        body = spool.body()
+        spool.write(b"")  # nothing is written twice
+        assert spool.digest == hashlib.sha256(whole).hexdigest()
+    assert os.pread(body.fd(), len(whole) + 1, 0) == whole
+    assert spool.path.read_bytes() == whole
+    body.close()
+    spool.path.unlink()
+
+
+def test_one_byte_too_many_is_refused(tmp_path: Path) -> None:
+    with Spool(tmp_path / "x", 10) as spool:
+        spool.write(b"12345")
+        with pytest.raises(SourceTooLarge):
+            spool.write(b"123456")
+
+
+def test_whoever_writes_after_the_end_is_told(tmp_path: Path) -> None:
+    with Spool(tmp_path / "x", 10) as spool:
+        spool.write(b"12345")
+    with pytest.raises(SourceFailed):
+        spool.write(b"6")
+
+
+def test_a_fetch_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    def fetch() -> None:
+        with Spool(tmp_path / "x", 10_000_000) as spool:
+            spool.write(bytes(300_000))
+            assert spool.path.exists()
+            raise SourceFailed
+
+    with pytest.raises(SourceFailed):
+        fetch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_unchanged_needs_no_file(tmp_path: Path) -> None:
+    with Spool(tmp_path / "x", 10) as spool:
+        pass
+    assert not spool.path.exists()
+
+
+def test_a_disk_that_takes_nothing_is_a_failure_of_the_fetch(tmp_path: Path) -> None:
+    with Spool(tmp_path / "nowhere" / "x", 10) as spool:
+        spool.write(b"1")
+        with pytest.raises(SourceFailed):
+            spool.body()
