@@ -24,7 +24,7 @@ class Limits:
     render_queue: int = setting(128, "Renders waiting for a worker; one more is refused with 429.", least=1)
     fetches: int = setting(64, "Fetches of sources under way at once.", least=1)
     fetches_per_host: int = setting(16, "Fetches under way at once from one host.", least=1)
-    clients: int = setting(2048, "Connections served at once.", least=1)
+    clients: int = setting(2048, "Connections served at once, idle ones too; more wait to be accepted.", least=1)
     worker_memory_bytes: int = setting(
         2_000_000_000, "Address space a worker may add to what it has when idle (RLIMIT_AS).", least=100_000_000
     )

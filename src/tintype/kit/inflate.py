@@ -95,4 +95,7 @@ def decoder(encoding: str) -> Plain | Inflate:
         case "deflate":
             return Inflate(gzip=False)
         case other:
-            raise SourceFailed(f"The origin used the content encoding {other[:40]!r}; accepted are {ACCEPTED}")
+            raise SourceFailed(
+                f"The origin used the content encoding {other[:40]!r} although only {ACCEPTED} was asked for; let it, or the "
+                "CDN in front of it, honour Accept-Encoding, or send images without a content encoding"
+            )

@@ -20,8 +20,10 @@ class ServerSettings:
     admin_token: str = setting(
         "", "Bearer token of the control API (purge); empty = the control API is off.", secret=True
     )
-    keep_alive_timeout_s: float = setting(10.0, "Idle time after which a client connection is closed.")
-    read_timeout_s: float = setting(10.0, "Time a client may take to send its request headers.")
+    keep_alive_timeout_s: float = setting(
+        10.0, "Above 0, connections stay open for more requests, idle for `read_timeout_s`; 0 closes each."
+    )
+    read_timeout_s: float = setting(10.0, "Time for a client to send request headers, and for an idle connection to.")
     write_timeout_s: float = setting(60.0, "Time a client may take to read its answer.")
     drain_timeout_s: float = setting(20.0, "Time running requests get to end after SIGTERM.")
     development_errors: bool = setting(False, "Show full error messages in answers; for development only.")
