@@ -209,7 +209,7 @@ def test_edge(tmp_path: Path) -> None:
             assert _ask(port, signed("a", 8))[1]["content-type"] == "image/webp"
             assert _ask(port, signed("a", 8), "image/png")[1]["content-type"] == "image/png"
             assert _ask(port, "/v1/purge")[0] == _ask(port, "/ready")[0] == 404
-        logs = [one.log, two.log]
+    logs = [one.log, two.log]  # of nodes that have ended, as lines are written a moment later
     for name in NAMES:
         reached = [f"/plain/local:///{name}.png" in log for log in logs]
         assert reached.count(True) == 1, (name, reached)
