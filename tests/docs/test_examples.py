@@ -199,16 +199,19 @@ def test_edge(tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         folder.mkdir()
-    with running(folders[0], toml(folders[0], more)) as one, running(folders[1], toml(folders[1], more)) as two:
-        with edge(tmp_path, [one, two]) as port:
-            for name in NAMES:
-                for width in (8, 9):
-                    status, headers = _ask(port, signed(name, width))
-                    assert (status, headers["x-edge"]) == (200, "MISS")
-            assert _ask(port, signed("a", 8))[1]["x-edge"] == "HIT"
-            assert _ask(port, signed("a", 8))[1]["content-type"] == "image/webp"
-            assert _ask(port, signed("a", 8), "image/png")[1]["content-type"] == "image/png"
-            assert _ask(port, "/v1/purge")[0] == _ask(port, "/ready")[0] == 404
+    with (
+        running(folders[0], toml(folders[0], more)) as one,
+        running(folders[1], toml(folders[1], more)) as two,
+        edge(tmp_path, [one, two]) as port,
+    ):
+        for name in NAMES:
+            for width in (8, 9):
+                status, headers = _ask(port, signed(name, width))
+                assert (status, headers["x-edge"]) == (200, "MISS")
+        assert _ask(port, signed("a", 8))[1]["x-edge"] == "HIT"
+        assert _ask(port, signed("a", 8))[1]["content-type"] == "image/webp"
+        assert _ask(port, signed("a", 8), "image/png")[1]["content-type"] == "image/png"
+        assert _ask(port, "/v1/purge")[0] == _ask(port, "/ready")[0] == 404
     logs = [one.log, two.log]  # of nodes that have ended, as lines are written a moment later
     for name in NAMES:
         reached = [f"/plain/local:///{name}.png" in log for log in logs]
