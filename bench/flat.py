@@ -30,7 +30,7 @@ from tintype.engine.settings import EngineSettings
 from tintype.kit.held import HeldLease
 from tintype.wiring import engine
 
-TO = (Format.JPEG, Format.PNG, Format.WEBP, Format.GIF, Format.TIFF, Format.BMP, Format.JPEG, Format.WEBP)
+TO = (Format.JPEG, Format.PNG, Format.WEBP, Format.GIF, Format.TIFF, Format.BMP, Format.JPEG, Format.AVIF)
 _IMAGE_S = 30.0
 
 
@@ -69,7 +69,7 @@ def _jobs(*, broken: bool) -> Iterator[tuple[bytes, Format, int]]:
 
 
 def _sources(*, broken: bool) -> Sequence[bytes]:
-    bodies = [body for name, body in own_pictures() if ".avif" not in name]
+    bodies = [body for _, body in own_pictures()]
     return bodies + ([body[: len(body) * 2 // 3] for body in bodies[::5]] if broken else [])
 
 
