@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from functools import lru_cache
 from typing import TypeAlias
@@ -69,7 +70,8 @@ class Make:
     async def _render(self, view: View, timings: Timings) -> Entry:
         if view.plan.passthrough and view.binding.info and not view.binding.info.vector:
             with await self._jobs.source(view) as lease:
-                return _untouched(view, os.pread(lease.fd(), lease.binding.size, 0), self._clock.now())
+                body = await asyncio.to_thread(os.pread, lease.fd(), lease.binding.size, 0)  # may be 100 MB
+                return _untouched(view, body, self._clock.now())
         # What a worker has begun finishes into the cache, even if every client has gone.
         finished = await self._jobs.over_source(view, (view.plan,), lambda: self._flights.began(view.key))
         return self._rendered(view, finished, timings)
