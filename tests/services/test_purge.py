@@ -138,3 +138,36 @@ async def test_a_fallback_goes_by_no_url_that_failed(origin: Origin, start: Star
     assert kept.facts.tags == ()
     assert (await purge(running, Scope.TAG, "t1")).results == 0
     assert (await purge(running, Scope.SOURCE, f"{origin.url}/fallback.png")).results == 1
+
+
+async def test_a_soft_purge_serves_what_there_is_and_then_what_the_origin_has(origin: Origin, start: Start) -> None:
+    origin.pages["/a.png"] = picture((200, 30, 60))
+    running = await start()
+    url = path(origin, "a.png")
+    before = await running.ask(url)
+    origin.pages["/a.png"] = picture((20, 130, 160))
+    assert (await running.ask(url)).headers["etag"] == before.headers["etag"], "fresh for ten minutes"
+    done = await purge_of(running)(
+        Selector(scope=Scope.SOURCE, value=f"{origin.url}/a.png", tenant="default"), soft=True
+    )
+    assert (done.results, done.sources) == (0, 1)
+    stale = await running.ask(url)
+    assert stale.headers["etag"] == before.headers["etag"]
+    assert "max-age=10" in stale.headers["cache-control"]
+
+    async def renewed() -> bool:
+        return (await running.ask(url)).headers["etag"] != before.headers["etag"]
+
+    await running.until(renewed)
+
+
+async def test_a_purge_of_one_tenant_or_of_all(origin: Origin, start: Start) -> None:
+    origin.pages["/a.png"] = picture()
+    running = await start()
+    key = await key_of(running, path(origin, "a.png"))
+    assert (await purge_of(running)(Selector(scope=Scope.ALL, tenant="another"))) == Purged(0, 0)
+    assert await running.node.cache.get(key) is not None
+    assert (await purge_of(running)(Selector(scope=Scope.ALL))) == Purged(1, 1)
+    assert await running.node.cache.get(key) is None
+    assert running.metric("tintype_purges_total", scope="all", mode="hard") == 2
+    assert running.metric("tintype_purged_entries_total") == 2

@@ -7,10 +7,11 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.web.test_mounts import MOUNTS
 from tintype.telemetry.clock import SystemClock
-from tintype.web.control import control_api
+from tintype.web.control import PurgeRequest, control_api
 
 _CHUNK = b" " * 10_000
 
@@ -43,3 +44,25 @@ def test_with_the_token_a_body_is_read_up_to_a_bound() -> None:
     status, taken = ask("Bearer admin", 1000)
     assert (status, taken < 10) == (400, True)
     assert ask("bearer admin", 2) == (422, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "exactly one"),
+        ({"tag": "a", "source": "b"}, "exactly one"),
+        ({"tag": ""}, "exactly one"),
+        ({"all": True, "prefix": "x"}, "exactly one"),
+        ({"tag": "cats", "soft": True}, "source or prefix"),
+        ({"tags": "cats"}, "Extra inputs"),
+        ({"tag": "x" * 257}, "at most 256"),
+    ],
+)
+def test_what_is_no_purge(body: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        PurgeRequest.model_validate(body)
+
+
+@pytest.mark.parametrize("body", [{"tag": "cats"}, {"all": True, "soft": True}, {"url": "/a/b", "soft": True}])
+def test_what_is_a_purge(body: dict[str, object]) -> None:
+    assert PurgeRequest.model_validate(body).model_dump(exclude_defaults=True) == body

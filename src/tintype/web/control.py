@@ -106,6 +106,11 @@ class PurgeRequest(BaseModel):
         if len(given) != 1:
             message = f"give exactly one of url, source, prefix, tag and all; given: {', '.join(given) or 'none'}"
             raise ValueError(message)
+        if self.soft and self.tag:
+            message = (
+                "a soft purge makes sources stale, and a tag names results; leave out soft, or give source or prefix"
+            )
+            raise ValueError(message)
         return self
 
 
