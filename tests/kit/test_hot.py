@@ -12,6 +12,7 @@ import pytest
 from tests.cache.support import ALL, Seen, TickingClock, select
 from tests.kit.test_filestore import file_of
 from tintype.core.entry import Scope
+from tintype.kit import hot
 from tintype.kit.filestore import FileStore
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot tell what is in memory")
@@ -60,6 +61,39 @@ async def test_a_damaged_file_is_never_handed_out(
     harm(file_of(tmp_path / "store", "k"))
     assert store.glance("k") is None
     assert await store.get("k") is None
+    assert store.glance("k") is None
+    await store.close()
+
+
+async def test_a_turned_bit_is_found_within_a_minute_and_any_write_at_once(tmp_path: Path) -> None:
+    clock = TickingClock()
+    store = FileStore(tmp_path / "store", 64_000_000, tier="disk", clock=clock, telemetry=Seen())
+    await read_once(store)
+    file = file_of(tmp_path / "store", "k")
+    times = file.stat()
+    clock.ahead_s = 5
+    assert store.glance("k") is not None
+    file.write_bytes(BODY[:-1] + b"x")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))  # one that hides that it wrote
+    assert store.glance("k") is None
+    await store.close()
+
+
+async def test_a_file_is_hashed_again_after_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = TickingClock()
+    store = FileStore(tmp_path / "store", 64_000_000, tier="disk", clock=clock, telemetry=Seen())
+    await read_once(store)
+    clock.ahead_s = 5
+    assert store.glance("k") is not None
+    real = hot._in_memory
+
+    def turned(path: str, size: int) -> tuple[tuple[int, int, int, int], bytes | None]:
+        stamp, body = real(path, size)  # what a disk does by itself changes no time
+        return stamp, body and body[:-1] + b"x"
+
+    monkeypatch.setattr(hot, "_in_memory", turned)
+    assert store.glance("k") is not None
+    clock.ahead_s = 70
     assert store.glance("k") is None
     await store.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tintype.core.entry import Entry, EntryFacts, Scope, Selector
-from tintype.kit.filestore import FileStore
+from tintype.kit.filestore import FileStore, Stored
 from tintype.ports import Telemetry
 
 _ENCODE, _DECODE = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(EntryFacts).decode
@@ -32,11 +32,14 @@ class DiskCache:
             await self._store.drop(Selector(scope=Scope.KEY, value=key))
             return None
 
-    def find(self, key: str) -> Entry | None:
-        """Return what `get` does if that takes no waiting. From any thread; counts nothing."""
-        stored = self._store.glance(key)
+    def find(self, key: str) -> Stored | None:
+        """Return what `get` reads an entry from, if that takes no waiting. From any thread; counts nothing."""
+        return self._store.glance(key)
+
+    def entry(self, stored: Stored) -> Entry | None:
+        """Return the entry that was kept so; None if its facts cannot be read."""
         try:
-            return None if stored is None else Entry(facts=_DECODE(stored.meta), body=stored.body)
+            return Entry(facts=_DECODE(stored.meta), body=stored.body)
         except msgspec.MsgspecError:
             return None
 

@@ -41,9 +41,9 @@ class RamCache:
         """Return what `find` does, from any thread, and count nothing but the use."""
         return self._fifo.get(key)
 
-    def takes(self, entry: Entry) -> bool:
-        """Tell whether there is room for such an entry at all."""
-        return self._fifo.takes(weight_of(entry))
+    def takes(self, size: int) -> bool:
+        """Tell whether there is room for an entry with a body of `size` bytes, at least."""
+        return self._fifo.takes(size)
 
     async def put(self, key: str, entry: Entry) -> None:
         self.keep(key, entry)

@@ -81,12 +81,12 @@ class Tiers:
         if self._disk is None or self._loop is None or self._below[0].waits(key):
             return None
         since = self.generation
-        entry = self._disk.find(key)
-        if entry is None or self.generation != since:  # purged while it was being read, perhaps
+        stored = self._disk.find(key)
+        if stored is None or self.generation != since:  # purged while it was being read, perhaps
             return None
-        if self._ram.takes(entry):
+        if self._ram.takes(len(stored.body)) and (entry := self._disk.entry(stored)) is not None:
             self._loop.call_soon_threadsafe(self._promoted, key, entry, since, 0)
-        return self._disk.name, entry.body
+        return self._disk.name, stored.body
 
     async def put(self, key: str, entry: Entry, *, generation: int | None = None) -> None:
         self._keep(key, entry, self.generation if generation is None else generation)

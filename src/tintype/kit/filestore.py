@@ -99,7 +99,7 @@ class FileStore:
             self._index = FileIndex(folder, self._shelf, max_bytes)
         except (OSError, sqlite3.Error) as error:
             raise Misconfigured(f"{folder} cannot be used for the {tier} store: {error}") from error
-        self._hot = Hot(self._shelf.path)
+        self._hot = Hot(self._shelf.path, clock)
         self._readers = ThreadPoolExecutor(_READERS, f"{tier}-read")
         self._writers = ThreadPoolExecutor(_WRITERS, f"{tier}-write")
         self._writers.submit(self._guarded, self._index.sweep_lost, self._is_closed)
@@ -113,8 +113,9 @@ class FileStore:
         read = None if self._closed else self._hot.read(as_bytes(key))
         if read is None:
             return None
-        found, body = read
-        self._touch(found)
+        found, body, due = read
+        if due:
+            self._touch(found)
         return Stored(found.meta, body)
 
     async def open(self, key: str) -> StoredFile | None:

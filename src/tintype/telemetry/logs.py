@@ -106,7 +106,12 @@ def _silent(_request_id: str, _ms: float) -> None:
 
 def timestamp(now: float) -> str:
     """Return a time as ISO 8601 in UTC, to the millisecond."""
-    return f"{_second(int(now))}.{int(now % 1 * 1000):03d}Z"
+    return _millisecond(int(now * 1000))
+
+
+@lru_cache(8)
+def _millisecond(now: int) -> str:
+    return f"{_second(now // 1000)}.{now % 1000:03d}Z"
 
 
 @lru_cache(2)
