@@ -226,3 +226,9 @@ def test_an_unlisted_source_says_so_without_repeating_it() -> None:
         LISTED.parse("/_/plain/https://evil.com/secret", NOW)
     assert "evil" not in str(caught.value)
     assert LISTED.refusal(caught.value) == (404, "Invalid source URL")
+
+
+@pytest.mark.parametrize("pattern", ["https://a\\b.example/", "http://x\\@y/"])
+def test_a_listed_source_that_no_url_can_match_is_named_at_start(pattern: str) -> None:
+    with pytest.raises(Misconfigured, match="allowed_sources"):
+        Imgproxy(ImgproxySettings(allowed_sources=("https://fine.example/", pattern)))

@@ -28,10 +28,6 @@ class Signatures:
         self._size = settings.signature_size
         self._separator = settings.arguments_separator
 
-    @property
-    def checked(self) -> bool:
-        return bool(self._hashes)
-
     def verify(self, signature: str, path: str) -> None:
         """Raise NotSigned unless the signature is right for the path, which begins with a slash."""
         if not self._hashes:
