@@ -145,7 +145,7 @@ def test_a_render_in_flight_does_not_put_back_what_was_purged(tmp_path: Path, or
 
 
 def test_a_fetch_in_flight_does_not_put_back_what_was_purged(tmp_path: Path, origin: Origin) -> None:
-    origin.pages["/slow.jpg"] = Page(picture(seed=91), headers=FRESH, delay_s=0.8)
+    origin.pages["/slow.jpg"] = Page(picture(seed=91), headers=FRESH, delay_s=3)  # longer than a purge takes
     asked = path(origin, "slow.jpg")
     with running(tmp_path, OPEN) as node, ThreadPoolExecutor(1) as one:
         asking = one.submit(node.ask, asked)

@@ -198,8 +198,8 @@ async def test_stale_while_it_is_asked_for_again(origin: Origin, start: Start) -
 
     await running.until(is_new)
     assert (await running.ask(asked)).headers["cache-control"] == "max-age=31536000, public"
-    # Who read the old binding a moment before the new one was kept asks once more.
-    assert 2 <= origin.count("/s.png") <= 3
+    # Who read the old binding a moment before the new one was kept asks once more, and so may who comes upon that.
+    assert 2 <= origin.count("/s.png") <= 5
 
 
 async def test_a_stale_answer_is_also_a_304_of_short_life(origin: Origin, start: Start) -> None:
