@@ -22,7 +22,7 @@ import pyvips
 from bench.photos import photos
 
 CACHE = Path(os.environ.get("TINTYPE_BENCH_CACHE", Path.home() / ".cache" / "tintype-bench"))
-WIDTH = 512
+SIDE = 512
 QUALITY = {"jpg": 80, "webp": 79, "avif": 63, "png": 0}
 _VERSION = 1  # of the sources; a new one makes them anew
 _TWELVE_MP = range(10_000_000, 13_500_000)
@@ -30,15 +30,15 @@ _TWELVE_MP = range(10_000_000, 13_500_000)
 
 @dataclass(frozen=True)
 class Want:
-    """A variant: format, width in px, quality (0: the format has none)."""
+    """A variant: format, side in px of the square that it fits into, quality (0: the format has none)."""
 
     format: str
-    width: int = WIDTH
+    side: int = SIDE
     quality: int = 0
 
     @classmethod
-    def of(cls, format: str, width: int = WIDTH) -> Want:
-        return cls(format, width, QUALITY[format])
+    def of(cls, format: str, side: int = SIDE) -> Want:
+        return cls(format, side, QUALITY[format])
 
 
 @dataclass(frozen=True)

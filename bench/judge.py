@@ -58,10 +58,11 @@ def _srgb(image: pyvips.Image) -> pyvips.Image:
     return image.copy_memory()
 
 
-def flaw(body: bytes, format: str, width: int) -> str:
+def flaw(body: bytes, format: str, side: int) -> str:
     """Return what is wrong with an answer that should be a result, "" if nothing is."""
     found = sniff(body[:HEAD_BYTES])
     if found is not _FORMATS[format]:
         return f"{found.value if found else 'no image'} instead of {format}"
-    seen = pyvips.Image.new_from_buffer(body, "").width
-    return "" if abs(seen - width) <= 1 else f"{seen} px wide instead of {width}"
+    image = pyvips.Image.new_from_buffer(body, "")
+    seen = max(image.width, image.height)
+    return "" if abs(seen - side) <= 1 else f"{seen} px on its longer side instead of {side}"

@@ -10,12 +10,13 @@ from bench.field import Effort
 from bench.parts import parts
 from bench.peers import Peer
 from bench.strain import memory, neighbours, slow_origin
-from bench.variants import promotion, rung, session, together
+from bench.variants import once, promotion, rung, session, together
 
 MODES: dict[str, Callable[[Sequence[Peer], Effort], list[dict[str, Any]]]] = {
     "parts": parts,
     "rung": rung,
     "session": session,
+    "once": once,
     "together": together,
     "promotion": promotion,
     "hits": hits,

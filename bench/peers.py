@@ -20,12 +20,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from bench import node
 from bench.cells import CACHE, QUALITY, Want
+from bench.tree import Tree
 from tintype.urls import Signer
 
 CORES = os.cpu_count() or 1
 _THUMBOR = "thumbor==7.8.0"
+_THUMBOR_CONFIG = """
+LOADER = 'thumbor.loaders.http_loader'
+STORAGE = 'thumbor.storages.no_storage'
+RESULT_STORAGE = None
+ALLOW_UNSAFE_URL = True
+RESPECT_ORIENTATION = True  # the others turn photos upright too
+"""
 _READY_S, _INSTALL_S = 30.0, 600.0
 Path_ = Callable[[str, Want], str]
 
@@ -65,7 +75,7 @@ def _tintype(settings: dict[str, object]) -> Start:
 
             def path(name: str, want: Want) -> str:
                 options = {"quality": want.quality} if want.quality else {}
-                return running.path(f"{base}/{name}", width=want.width, format=want.format, **options)
+                return running.path(f"{base}/{name}", width=want.side, height=want.side, format=want.format, **options)
 
             yield Server(running.port, running.process.pid, path, running)
 
@@ -90,7 +100,16 @@ def _started(command: Sequence[str], env: dict[str, str], folder: Path, port: in
         _wait(port, process, folder / "log")
         yield process.pid
     finally:
-        node.end(process)
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and what it forked: thumbor leaves its processes behind."""
+    below = Tree([process.pid]).processes() if process.poll() is None else []
+    node.end(process)
+    for left in below:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            left.kill()
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -120,7 +139,7 @@ def _oximg(folder: Path, base: str) -> Iterator[Server]:
         "OXIMG_AVIF_QUALITY": str(QUALITY["avif"]),
     }
     with _started([_oximg_program() or ""], env, folder, port) as pid:
-        yield Server(port, pid, lambda name, want: f"/resize/{want.width}/0/{name}@{want.format}")
+        yield Server(port, pid, lambda name, want: f"/resize/{want.side}/{want.side}/{name}@{want.format}")
 
 
 def _thumbor_program() -> str | None:
@@ -140,8 +159,7 @@ def _thumbor(folder: Path, base: str) -> Iterator[Server]:
     port = node.free_port()
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "thumbor.conf"
-    lines = ("STORAGE = 'thumbor.storages.no_storage'", "RESULT_STORAGE = None", "ALLOW_UNSAFE_URL = True")
-    config.write_text("\n".join([*lines, "LOADER = 'thumbor.loaders.http_loader'", ""]))
+    config.write_text(_THUMBOR_CONFIG)
     command = [_thumbor_program() or "", "--port", str(port), "--ip", "127.0.0.1", "--conf", str(config)]
     with _started([*command, "--processes", str(CORES), "--log-level", "error"], {}, folder, port) as pid:
         yield Server(port, pid, lambda name, want: _thumbor_path(f"{base}/{name}", want))
@@ -150,7 +168,7 @@ def _thumbor(folder: Path, base: str) -> Iterator[Server]:
 def _thumbor_path(url: str, want: Want) -> str:
     quality = f"quality({want.quality}):" if want.quality else ""
     named = "jpeg" if want.format == "jpg" else want.format
-    return f"/unsafe/{want.width}x0/filters:{quality}format({named})/{url}"
+    return f"/unsafe/fit-in/{want.side}x{want.side}/filters:{quality}format({named})/{url}"
 
 
 @contextlib.contextmanager
@@ -165,7 +183,7 @@ def _imgproxy(folder: Path, base: str) -> Iterator[Server]:
 
     def path(name: str, want: Want) -> str:
         options = {"quality": want.quality} if want.quality else {}
-        return signer.url(f"{base}/{name}", width=want.width, format=want.format, **options)  # type: ignore[arg-type]
+        return signer.url(f"{base}/{name}", width=want.side, height=want.side, format=want.format, **options)  # type: ignore[arg-type]
 
     with _started([os.environ["IMGPROXY_BIN"]], env, folder, port) as pid:
         yield Server(port, pid, path)
@@ -218,7 +236,7 @@ def _thumbnail(file: Path, want: Want) -> tuple[float, bytes]:
 
     began = time.perf_counter()
     pyvips.cache_set_max(0)
-    image = pyvips.Image.thumbnail_buffer(file.read_bytes(), want.width, height=10_000_000)
+    image = pyvips.Image.thumbnail_buffer(file.read_bytes(), want.side, height=want.side)
     options = {"Q": want.quality} if want.quality else {}
     options |= {"effort": 1} if want.format == "avif" else {}
     body = bytes(image.write_to_buffer(f".{want.format}", keep="none", **options))

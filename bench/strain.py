@@ -71,7 +71,7 @@ def _until_the_last_is_asked(side: ServerSide, files: list[Path]) -> Round:
         answered += not ended
 
     found = side.ask(paths(), heard)
-    return Round((ended - began) * found.count / answered, found.times, found.cpu_s, found.body_bytes)
+    return Round((ended - began) * found.count / answered, found.times, found.cpu_s, found.body_bytes, found.failed)
 
 
 # Giants among thumbnails

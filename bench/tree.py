@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import psutil
 
 _IDLE_OF_A_CORE = 0.03
-_LOOK_S = 0.3
+_LOOK_S, _LOOKS = 0.25, 2  # more than one: on a machine that is busy, who waits for it looks idle
 
 
 class Tree:
@@ -48,12 +48,11 @@ class Tree:
     def settle(self, most_s: float = 20.0) -> None:
         """Wait until nothing is being worked on: what was put off to the background is work too."""
         until = time.monotonic() + most_s
-        before = self.cpu_s()
-        while time.monotonic() < until:
+        before, idle = self.cpu_s(), 0
+        while idle < _LOOKS and time.monotonic() < until:
             time.sleep(_LOOK_S)
             now = self.cpu_s()
-            if now - before < _LOOK_S * _IDLE_OF_A_CORE:
-                return
+            idle = idle + 1 if now - before < _LOOK_S * _IDLE_OF_A_CORE else 0
             before = now
 
 

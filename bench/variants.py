@@ -13,7 +13,7 @@ from bench.field import Effort, Field
 from bench.peers import Peer, tintype
 from bench.sides import Round, ServerSide, reference, row
 
-SIX = tuple(Want.of(kind, width) for width in (320, 640, 1280) for kind in ("jpg", "webp"))
+SIX = tuple(Want.of(kind, side) for side in (320, 640, 1280) for kind in ("jpg", "webp"))
 _KIND = "jpeg12"
 _WANT = Want.of("jpg")
 _SESSIONS = 12  # of a round
@@ -78,6 +78,26 @@ def rung(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
         field.rounds(sides, effort.requests, go)
         other = reference(sides)
         return [row(s, {**field.judged(s), f"x {other.name}": s.tally.ratio(other.tally)}) for s in sides]
+
+
+def once(_peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
+    """Ask our node for one variant of 60 % of photos and for two of the rest, with its ladder and without."""
+    pair = [
+        tintype("ladder", "tintype"),
+        tintype("no-ladder", "tintype without a ladder", tenants__default__policy__ladder=""),
+    ]
+    with ExitStack() as stack:
+        field = Field(stack, effort, sources(_KIND, effort.photos))
+        sides = field.servers(pair)
+        field.able(sides, _WANT)
+
+        def go(side: ServerSide, files: list[Path]) -> Round:
+            again = [file for number, file in enumerate(files) if number % 5 < 2]
+            asked = [*((file, _WANT) for file in files), *((file, Want.of("jpg", 300)) for file in again)]
+            return side.ask([side.server.path(file.name, want) for file, want in asked])
+
+        field.rounds(sides, effort.requests, go)
+    return [row(side, {"CPU of no ladder": side.tally.cpu_ms / sides[1].tally.cpu_ms}) for side in sides]
 
 
 def promotion(_peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:

@@ -152,7 +152,7 @@ def test_an_answer_that_is_no_result_is_found_out(photo: pyvips.Image) -> None:
     body = bytes(photo.write_to_buffer(".png"))
     assert flaw(body, "png", 160) == ""
     assert "instead of webp" in flaw(body, "webp", 160)
-    assert "160 px wide instead of 512" in flaw(body, "png", 512)
+    assert "160 px on its longer side instead of 512" in flaw(body, "png", 512)
     assert "no image" in flaw(b"sorry", "png", 160)
 
 
