@@ -310,15 +310,13 @@ def valid_text(spec: Spec) -> st.SearchStrategy[str]:
     words = coerce.takes(spec)
     if words == "true or false":
         return st.sampled_from(["true", "false", "1", "0", "on", "off"])
-    if words.startswith("a whole number"):
-        return st.integers(int(spec.least), int(spec.most or spec.least + 10**6)).map(str)
+    if words.startswith(("a whole number", "a list of at most")):
+        one = st.integers(int(spec.least), int(spec.most or spec.least + 10**6)).map(str)
+        return one if words.startswith("a whole number") else st.lists(one, max_size=8).map(",".join)
     if words.startswith("a number"):
         return st.floats(spec.least, spec.most or 10**6, allow_nan=False).map(repr)
     if words.startswith("one of "):
         return st.sampled_from(words.removeprefix("one of ").split(", "))
-    if words.startswith("a list of at most"):
-        numbers = st.integers(int(spec.least), int(spec.most or spec.least + 10**6))
-        return st.lists(numbers, max_size=8).map(lambda given: ",".join(map(str, given)))
     if words.startswith("a list of formats"):
         return st.lists(st.sampled_from(words.partition(": ")[2].split(", ")), min_size=1).map(",".join)
     return st.text("abcdefgh-._", min_size=1)
