@@ -64,19 +64,19 @@ class Side:
     rounds: list[Found] = field(default_factory=list)
 
 
-def blow(side: Side, work: Path, seconds: float, connections: int) -> Found:
-    """Ask for the side's paths in turn, over `connections`, for some seconds."""
+def blow(side: Side, work: Path, seconds: float, connections: int, more_lua: str = "") -> Found:
+    """Ask for the side's paths in turn, over `connections`, for some seconds; `more_lua` is for wrk alone."""
     cpu = side.cpu_s()
     wrk = shutil.which("wrk")
-    found = _wrk(wrk, side, work, seconds, connections) if wrk else _own(side, seconds, connections)
+    found = _wrk(wrk, side, work, seconds, connections, more_lua) if wrk else _own(side, seconds, connections)
     found.cpu_s = side.cpu_s() - cpu
     return found
 
 
-def _wrk(wrk: str, side: Side, work: Path, seconds: float, connections: int) -> Found:
+def _wrk(wrk: str, side: Side, work: Path, seconds: float, connections: int, more_lua: str) -> Found:
     (work / "paths").write_text("\n".join(side.paths) + "\n")
     script = work / "wrk.lua"
-    script.write_text(_LUA % (work / "paths"))
+    script.write_text(_LUA % (work / "paths") + more_lua)
     command = [wrk, "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(script), f"http://127.0.0.1:{side.port}"]
     out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60).stdout
     match = re.search(r"FOUND (\d+) (\d+) (\d+) (\d+) (\d+)", out)
