@@ -147,7 +147,8 @@ def test_a_render_in_flight_does_not_put_back_what_was_purged(tmp_path: Path, or
 def test_a_fetch_in_flight_does_not_put_back_what_was_purged(tmp_path: Path, origin: Origin) -> None:
     origin.pages["/slow.jpg"] = Page(picture(seed=91), headers=FRESH, delay_s=3)  # longer than a purge takes
     asked = path(origin, "slow.jpg")
-    with running(tmp_path, OPEN) as node, ThreadPoolExecutor(1) as one:
+    patient = OPEN.replace("fetch_timeout_s = 2", "fetch_timeout_s = 20")
+    with running(tmp_path, patient) as node, ThreadPoolExecutor(1) as one:
         asking = one.submit(node.ask, asked)
         wait("the origin is asked", lambda: origin.count("/slow.jpg") == 1)
         purge(node, source=f"{origin.url}/slow.jpg")
