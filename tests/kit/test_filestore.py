@@ -112,6 +112,19 @@ async def test_an_open_file_outlives_its_entry(open_store: Opener) -> None:
     assert await store.open("key") is None
 
 
+async def test_room_is_made_for_what_is_in_temporary_files(open_store: Opener, tmp_path: Path) -> None:
+    store = open_store(4_000_000)
+    for number in range(80):
+        await store.put(f"k{number}", bytes(40_000))
+    before = store.count()
+    store.account(2_000_000)
+    await until(lambda: store.used_bytes() <= 4_000_000)
+    assert used_bytes(tmp_path / "store") + 2_000_000 <= 4_000_000
+    assert 0 < store.count() < before
+    store.account(-2_000_000)
+    assert await store.put("another", bytes(40_000))
+
+
 async def test_an_open_file_that_nobody_closes_is_closed_with_its_object(open_store: Opener) -> None:
     store = open_store()
     await store.put("key", b"source")
@@ -139,6 +152,21 @@ async def test_everything_is_there_after_a_restart(open_store: Opener) -> None:
         assert found is not None
         assert (found.body, found.meta) == (b"%d" % number * 999, b"m%d" % number)
     assert await again.drop(select(Scope.TAG, "t")) == 50
+
+
+async def test_what_is_missing_is_known_to_be_missing(open_store: Opener, seen: Seen) -> None:
+    store = open_store()
+    for number in range(30):
+        await store.put(f"k{number}", b"body")
+    await store.close()
+    again = open_store()
+    await until(lambda: not again._known.may(b"nothing"))
+    assert await again.get("nothing") is None
+    assert await again.open("nothing") is None
+    assert seen.value("cache_misses", "disk") == 2
+    await again.put("new", b"body")
+    assert all([await again.get(f"k{number}") for number in range(30)])
+    assert await again.get("new") is not None
 
 
 async def test_a_closed_store_finds_and_keeps_nothing(open_store: Opener) -> None:

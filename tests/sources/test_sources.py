@@ -14,12 +14,20 @@ import pytest
 from tests.sources.conftest import Desk, Lasting, Make
 from tests.sources.origin import JPEG, Asked, Origin
 from tintype.core.entry import Scope, Selector
-from tintype.core.errors import DeadlinePassed, SourceFailed, SourceMissing, SourceRefused, TintypeError
+from tintype.core.errors import (
+    DeadlinePassed,
+    SourceFailed,
+    SourceIncomplete,
+    SourceMissing,
+    SourceRefused,
+    TintypeError,
+)
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
 from tintype.core.pipeline import SourceRef
 from tintype.ports import Forwarded
+from tintype.sources import bindings as table
 
 INFO = ImageInfo(format=Format.JPEG, width=10, height=20)
 ANNA = Forwarded({"Cookie": "user=anna"}, digest="anna", private=True)
@@ -417,6 +425,30 @@ async def test_evicted_bytes_are_fetched_again(make: Make, origin: Origin) -> No
     assert not any("if-none-match" in asked.headers for asked in origin.asked)
 
 
+async def test_bytes_under_way_count_until_they_are_stored_or_gone(make: Make, origin: Origin) -> None:
+    desk = make(store_bytes=40_000_000)
+    going_on, empty = asyncio.Event(), desk.sources._bodies.used_bytes()
+
+    async def slow(asked: Asked) -> None:
+        await asked.send(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\nCache-Control: max-age=9\r\n\r\n" + bytes(1_000_000)
+        )
+        await going_on.wait()
+        if asked.path == "/whole":
+            await asked.send(bytes(1_000_000))
+        await asked.hang_up()
+
+    origin.on |= {"/whole": slow, "/cut": slow}
+    fetches = [asyncio.create_task(desk.bind(origin.url + path)) for path in ("/whole", "/cut")]
+    # What is not written yet, at most a batch of each, is in memory.
+    await until(lambda: 1_400_000 < desk.sources._bodies.used_bytes() - empty <= 2_000_000)
+    going_on.set()
+    done = await asyncio.gather(*fetches, return_exceptions=True)
+    assert isinstance(done[1], SourceIncomplete)
+    await until(lambda: not desk.sources._tasks)
+    assert 2_000_000 <= desk.sources._bodies.used_bytes() - empty < 2_100_000
+
+
 async def test_a_fresh_binding_without_bytes_is_fresh(desk: Desk, origin: Origin) -> None:
     origin.serve("/x", cache_control="max-age=100")
     first = await desk.bind(origin.url + "/x")
@@ -496,6 +528,32 @@ async def test_a_restart_keeps_bindings_bytes_and_facts(make: Make, origin: Orig
     await origin.stop()
     after = make()
     assert await after.read(origin.url + "/x") == (known, JPEG)
+
+
+async def test_facts_learnt_after_the_binding_was_written_are_kept_too(make: Make, origin: Origin) -> None:
+    origin.serve("/x", etag='"1"', cache_control="max-age=100")
+    before = make()
+    bound = await before.bind(origin.url + "/x")
+    kept = before.sources._bindings
+    await until(lambda: not kept._waiting and not kept._writing)
+    known = await before.sources.learn(bound, INFO)
+    assert await before.bind(origin.url + "/x") == known
+    await before.sources.close()
+    assert await make().bind(origin.url + "/x") == known
+
+
+async def test_a_table_that_cannot_keep_up_lets_new_bindings_go(
+    make: Make, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "_MOST_WAITING", 2)
+    monkeypatch.setattr(table, "_LATER_S", 60)
+    desk = make()
+    for path in ("/1", "/2", "/3"):
+        origin.serve(path, cache_control="max-age=100")
+        await desk.bind(origin.url + path)
+    assert (await desk.bind(origin.url + "/1")).url.endswith("/1")
+    await desk.bind(origin.url + "/3")
+    assert [origin.count(path) for path in ("/1", "/3")] == [1, 2]
 
 
 async def test_a_damaged_table_gives_way_to_a_new_one(make: Make, origin: Origin, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from tintype.cache.tier import looked_up, matches
 from tintype.core.entry import Entry, EntryFacts, Scope, Selector
 from tintype.core.errors import Overloaded
 from tintype.core.values import fingerprint
-from tintype.kit.fileindex import as_bytes
 from tintype.kit.files import CHECKSUM_BYTES, checksum
+from tintype.kit.matching import as_bytes
 from tintype.ports import Clock, Telemetry
 
 _T = TypeVar("_T")

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from tintype.core.entry import ANY, SOURCE_TAG, Scope, Selector
+from tintype.core.entry import Scope, Selector
 from tintype.kit.files import BLOCK, Shelf, on_disk, remove
+from tintype.kit.matching import matching
 
 _VERSION = 2  # another one is given up, with the files it knows
 _SCHEMA = """
@@ -45,7 +46,7 @@ _BATCH = 64  # rows removed in one transaction: a few milliseconds
 _AHEAD = 256  # numbers checked for orphans: more than a power cut can take back (six pages of log each, of 1,000)
 _TAGS, _READ_TAGS = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(tuple[bytes, ...])
 _IDS = 100_000  # numbers held in memory while a selector is dropped
-_ANY = ANY.encode()
+_PAGE = 1000  # keys read at once: a millisecond or two
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -82,6 +83,8 @@ class FileIndex:
         self._opened: list[sqlite3.Connection] = []
         self._touched: dict[int, int] = {}
         self._pending = 0
+        self._tally = threading.Lock()  # of `_pending`: held for no longer than a sum, whatever the disk does
+        self._measured: int | None = None
         self.life = 0
         self._lost = max_bytes if shelf.has_lost() else 0
         self._writer = self._open_or_renew()
@@ -92,6 +95,14 @@ class FileIndex:
         sql = "SELECT id, CAST(size AS INTEGER), CAST(checksum AS BLOB), CAST(meta AS BLOB) FROM entry WHERE key = ?"
         row = self._reader().execute(sql, (key,)).fetchone()
         return None if row is None else Found(*row)
+
+    def keys(self, stop: Callable[[], bool]) -> Iterator[list[bytes]]:
+        """Yield the keys, in pages, until told to stop."""
+        after, sql = b"", "SELECT CAST(key AS BLOB) FROM entry WHERE key > ? ORDER BY key LIMIT ?"
+        while not stop() and (rows := self._reader().execute(sql, (after, _PAGE)).fetchall()):
+            keys = [key for (key,) in rows]
+            after = keys[-1]
+            yield keys
 
     def make_room(self, size: int) -> int | None:
         """Reserve room for a file, evicting what was used least recently.
@@ -104,15 +115,15 @@ class FileIndex:
                 if not (gone := self._evict(charge)):
                     return None
                 evicted += gone
-            self._pending += charge
+            self.account(charge)
             return evicted
 
     def release(self, size: int) -> None:
-        with self._lock:
-            self._pending -= on_disk(size)
+        self.account(-on_disk(size))
 
     def account(self, delta: int) -> None:
-        with self._lock:
+        """Count bytes that are on disk and in no row. Waits for nothing."""
+        with self._tally:
             self._pending += delta
 
     def add(self, row: Row, body: Path) -> None:
@@ -172,8 +183,10 @@ class FileIndex:
     def used_bytes(self) -> int:
         """Return the bytes of disk in use: files, files being written, folders and this index."""
         with self._lock:
-            total: int = self._writer.execute("SELECT bytes FROM total").fetchone()[0]
-            return total + self._own_bytes() + self._pending + self._lost + self._shelf.folders_bytes(self._last())
+            if self._measured is None:
+                total: int = self._writer.execute("SELECT bytes FROM total").fetchone()[0]
+                self._measured = total + self._own_bytes() + self._shelf.folders_bytes(self._last())
+            return self._measured + self._pending + self._lost
 
     def _own_bytes(self) -> int:
         """What the index takes, and will after one more transaction: the log is counted in full from the start."""
@@ -211,6 +224,7 @@ class FileIndex:
 
     def _open_renewed(self) -> sqlite3.Connection:
         self.life += 1
+        self._measured = None
         self._local = (
             threading.local()
         )  # readers open the new one; `close` closes their old connections, none is in use then
@@ -270,6 +284,8 @@ class FileIndex:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+            finally:
+                self._measured = None
 
     def _insert(self, db: sqlite3.Connection, row: Row) -> int:
         number = db.execute(
@@ -310,6 +326,7 @@ class FileIndex:
         free = self._writer.execute("PRAGMA freelist_count").fetchone()[0]
         if free * 4 > self._writer.execute("PRAGMA page_count").fetchone()[0]:
             self._writer.executescript(f"PRAGMA incremental_vacuum({_BATCH})")  # `execute` would stop after one page
+            self._measured = None
 
     def _flush(self, db: sqlite3.Connection) -> None:
         uses, self._touched = self._touched, {}
@@ -336,7 +353,7 @@ class FileIndex:
         return len(rows)
 
     def _matching(self, selector: Selector, after: int, last: int) -> list[int]:
-        where, values = _where(selector)
+        where, values = matching(selector)
         sql = f"SELECT entry.id FROM entry {where} AND entry.id > ? AND entry.id <= ? ORDER BY entry.id LIMIT ?"  # noqa: S608
         return [number for (number,) in self._reader().execute(sql, (*values, after, last, _IDS))]
 
@@ -348,43 +365,6 @@ class FileIndex:
 def is_damage(error: sqlite3.Error) -> bool:
     """Tell whether the index itself is broken, and not just the disk full or slow."""
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _where(selector: Selector) -> tuple[str, tuple[bytes, ...]]:
-    """Return a selector as SQL that uses an index, and its values."""
-    value, also = as_bytes(selector.value), as_bytes(SOURCE_TAG + selector.value)
-    values: tuple[bytes, ...]
-    scope = Scope.ALL if selector.scope is Scope.PREFIX and not value else selector.scope
-    match scope:
-        case Scope.KEY:
-            where, values = "WHERE key = ?", (value,)
-        case Scope.SOURCE:
-            where, values = _either("source = ?", "tag IN (?, ?)"), (value, also, _ANY)
-        case Scope.PREFIX:
-            # The bytes after all that start so: UTF-8 has no byte 255, so the last one can always be raised.
-            where = _either("source >= ? AND source < ?", "tag >= ? AND tag < ? OR tag = ?")
-            values = (value, _after(value), also, _after(also), _ANY)
-        case Scope.TAG:
-            where, values = "WHERE entry.id IN (SELECT id FROM tag WHERE tag IN (?, ?))", (value, _ANY)
-        case Scope.ALL:
-            where, values = "WHERE 1", ()
-    if selector.tenant:
-        return where + " AND tenant = ?", (*values, as_bytes(selector.tenant))
-    return where, values
-
-
-def _either(source: str, tag: str) -> str:
-    """Match by source or by tag; as one list of numbers, for which SQLite uses both indexes."""
-    return f"WHERE entry.id IN (SELECT id FROM entry WHERE {source} UNION SELECT id FROM tag WHERE {tag})"  # noqa: S608
-
-
-def _after(prefix: bytes) -> bytes:
-    return prefix[:-1] + bytes([prefix[-1] + 1])
-
-
-def as_bytes(text: str) -> bytes:
-    """Any string, also one with the lone surrogates of an undecodable URL, in an order that keeps prefixes together."""
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _size(path: Path) -> int:

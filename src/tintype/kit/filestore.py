@@ -1,11 +1,13 @@
 """A bounded store of files by key that survives any kill, and drops by key, source, prefix or tag. All of it may be lost.
 
-Nothing blocks the event loop: reads take one hop to a thread (look-up, read and check together), so do writes.
+Nothing blocks the event loop: reads take one hop to a thread (look-up, read and check together), so do writes. Most of what
+is not there is known to be missing without one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -17,14 +19,17 @@ from typing import Any, Self, TypeVar
 
 from tintype.core.entry import Selector
 from tintype.core.errors import Misconfigured
-from tintype.kit.fileindex import FileIndex, Found, Row, as_bytes, is_damage
+from tintype.kit.fileindex import FileIndex, Found, Row, is_damage
 from tintype.kit.files import Shelf, checksum_of, own, read_all, remove, sha256_fd, write_new
 from tintype.kit.hot import Hot
+from tintype.kit.known import Known
+from tintype.kit.matching import as_bytes
 from tintype.ports import Clock, Telemetry
 
 _T = TypeVar("_T")
 _READERS, _WRITERS = 4, 2
 _LARGEST = 4  # one file takes at most this part of the room: 1/4
+_UNSEEN = 64  # bytes in temporary files are made room for by this part of the room at once: 1/64
 _TRUSTED = 4096  # files remembered as checked, for `open`
 
 
@@ -90,6 +95,7 @@ class FileStore:
         self._max_bytes, self._tier, self._clock, self._telemetry = max_bytes, tier, clock, telemetry
         self._closed = False
         self._flushing = False
+        self._unseen = 0
         self._told_at = float("-inf")
         self._trusted: dict[int, None] = {}
         try:
@@ -99,14 +105,15 @@ class FileStore:
             self._index = FileIndex(folder, self._shelf, max_bytes)
         except (OSError, sqlite3.Error) as error:
             raise Misconfigured(f"{folder} cannot be used for the {tier} store: {error}") from error
-        self._hot = Hot(self._shelf.path, clock)
+        self._hot, self._known = Hot(self._shelf.path, clock), Known()
         self._readers = ThreadPoolExecutor(_READERS, f"{tier}-read")
         self._writers = ThreadPoolExecutor(_WRITERS, f"{tier}-write")
-        self._writers.submit(self._guarded, self._index.sweep_lost, self._is_closed)
+        self._later(self._index.sweep_lost, self._is_closed)
+        self._later(self._learn_keys)
 
     async def get(self, key: str) -> Stored | None:
         """Return a whole, checked body or None; a damaged or truncated one is dropped and counted."""
-        return await self._run(self._readers, self._read, as_bytes(key), self._load)
+        return await self._find(as_bytes(key), self._load)
 
     def glance(self, key: str) -> Stored | None:
         """Return what `get` does if that takes no waiting, as for what was got lately. From any thread; counts nothing."""
@@ -120,7 +127,7 @@ class FileStore:
 
     async def open(self, key: str) -> StoredFile | None:
         """Return a checked file. Its checksum is computed the first time this process opens it, its size always."""
-        return await self._run(self._readers, self._read, as_bytes(key), self._load_file)
+        return await self._find(as_bytes(key), self._load_file)
 
     async def put(
         self,
@@ -157,8 +164,12 @@ class FileStore:
         return self._shelf.temporary()
 
     def account(self, delta: int) -> None:
-        """Count bytes that a caller keeps in temporary files (positive) or no longer does (negative)."""
+        """Count bytes that a caller keeps in temporary files (positive) or no longer does (negative). Waits for nothing."""
         self._index.account(delta)
+        self._unseen += max(0, delta)
+        if self._unseen > self._max_bytes // _UNSEEN:
+            self._unseen = 0
+            self._later(self._make_room)
 
     def used_bytes(self) -> int:
         """Return the bytes of disk in use, of the index too. Blocks shortly."""
@@ -242,9 +253,17 @@ class FileStore:
             self._add(Row(key, tenant, source, tags, size, digest, used, meta), body)
         finally:
             self._index.release(size)
+        if self._known.add((key,)):
+            self._later(self._learn_keys)
         self._count("cache_puts")
         self._report()
         return True
+
+    def _make_room(self) -> None:
+        evicted = self._index.make_room(0)
+        if evicted is not None:
+            self._index.release(0)
+            self._count("cache_evictions", evicted)
 
     def _add(self, row: Row, body: bytes | Path) -> None:
         if isinstance(body, Path):
@@ -258,17 +277,19 @@ class FileStore:
             remove(path)
             raise
 
+    def _learn_keys(self) -> None:
+        self._known.fill(self._index.count(), self._index.keys(self._is_closed))
+
     def _drop(self, selector: Selector) -> int:
         dropped = self._index.drop(selector)
         self._report()
-        if not self._closed:
-            self._writers.submit(self._guarded, self._index.sweep_lost, self._is_closed)
+        self._later(self._index.sweep_lost, self._is_closed)
         return dropped
 
     def _touch(self, found: Found) -> None:
-        if self._index.touch(found.id, int(self._clock.now())) and not self._flushing and not self._closed:
+        if self._index.touch(found.id, int(self._clock.now())) and not self._flushing:
             self._flushing = True
-            self._writers.submit(self._guarded, self._flush)
+            self._later(self._flush)
 
     def _flush(self) -> None:
         try:
@@ -284,6 +305,17 @@ class FileStore:
         os.close(self._lock)
 
     # Between the two
+
+    def _later(self, work: Callable[..., Any], *args: Any) -> None:
+        """Have something done behind, unless the store is being closed."""
+        with contextlib.suppress(RuntimeError):
+            self._writers.submit(self._guarded, work, *args)
+
+    async def _find(self, key: bytes, load: Callable[[bytes, Found], _T | None]) -> _T | None:
+        if self._known.may(key):
+            return await self._run(self._readers, self._read, key, load)
+        self._count("cache_misses")
+        return None
 
     async def _run(self, pool: ThreadPoolExecutor, work: Callable[..., _T], *args: Any) -> _T | None:
         if self._closed:

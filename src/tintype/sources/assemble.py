@@ -54,7 +54,9 @@ def open_sources(
     fetchers, close = _fetchers(settings, limits, clock, resolver)
     bodies = FileStore(folder / "bodies", settings.store_bytes, tier="source", clock=clock, telemetry=telemetry)
     rules = Rules(settings.default_fresh_s, lasting.stale_while_revalidate_s, lasting.stale_if_error_s)
-    origins = Origins(fetchers, bodies.temporary, limits=limits, rules=rules, clock=clock, telemetry=telemetry)
+    origins = Origins(
+        fetchers, bodies.temporary, bodies.account, limits=limits, rules=rules, clock=clock, telemetry=telemetry
+    )
     memory = Memory(
         stale_while_revalidate_s=lasting.stale_while_revalidate_s,
         missing_s=lasting.missing_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from tintype.core.binding import Binding
 from tintype.core.entry import Scope, Selector
 from tintype.core.info import ImageInfo
 from tintype.core.values import canonical_bytes
+from tintype.kit.known import Known
 from tintype.ports import Telemetry
 
 T = TypeVar("T")
@@ -34,12 +35,19 @@ PRAGMA user_version = {_VERSION};
 """
 # Additions between two looks at the bound: counting a million rows takes some 10 ms.
 _PRUNE_EVERY = 4096
+_PAGE = 1000  # keys read at once
+# New bindings are written this much later, together and with the header facts learnt meanwhile: no answer waits for a
+# transaction, and a kill costs half a second of them. Seconds.
+_LATER_S = 0.5
+# Sooner, if there are as many as this; and beyond _MOST_WAITING (the disk takes none) new ones are let go.
+_TOGETHER, _MOST_WAITING = 256, 4096
 
 
 class Bindings:
     """Reads and writes take one hop to the table's own thread, and come in the order they were asked for.
 
-    What fails (disk full, a damaged file) is an event, never an error: a binding that is not there is asked for again.
+    New bindings are written behind, and read from memory until then. What fails (disk full, a damaged file) is an event,
+    never an error: a binding that is not there is asked for again.
     """
 
     def __init__(self, path: Path, most: int, telemetry: Telemetry) -> None:
@@ -47,38 +55,63 @@ class Bindings:
         self._thread = ThreadPoolExecutor(1, "bindings")
         self._added = 0
         self._closed = False
-        self._db = _opened(path)
+        self._waiting: dict[str, Binding] = {}
+        self._writing: dict[str, Binding] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._path, self._db = path, _opened(path)
+        self._known = Known()
+        self._filling = ThreadPoolExecutor(1, "bindings-keys")  # with a connection of its own: it may take a while
+        self._filling.submit(self._guarded, self._learn_keys)
 
     async def get(self, key: str) -> Binding | None:
         """Return a binding with its header facts, or None."""
-        return await self._run(self._get, key)
+        binding = self._waiting.get(key) or self._writing.get(key)
+        if binding is None and self._known.may(key.encode()):
+            binding = await self._run(self._get, key)
+        return binding
 
-    async def put(self, binding: Binding) -> None:
+    def put(self, binding: Binding) -> None:
         """Keep a binding, in place of an older one of its key."""
-        await self._run(self._put, binding)
+        if self._closed or len(self._waiting) + len(self._writing) >= _MOST_WAITING:
+            return
+        self._waiting[binding.key] = binding
+        if len(self._waiting) >= min(_TOGETHER, self._most):
+            self._write()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LATER_S, self._write)
 
     async def learn(self, key: str, digest: str, info: ImageInfo) -> None:
         """Keep header facts, if the binding still means the bytes they are of."""
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            if waiting.digest == digest:
+                self._waiting[key] = replace(waiting, info=info)
+            return
         sql = "UPDATE binding SET info = ? WHERE key = ? AND digest = ?"
         await self._run(self._change, sql, (canonical_bytes(info), key, digest))
 
     async def drop(self, selector: Selector) -> int:
         """Forget what matches; returns how many."""
         where, values = _where(selector)
+        self._write()
         return await self._run(self._change, f"DELETE FROM binding WHERE {where}", values) or 0  # noqa: S608 our text
 
     async def soften(self, selector: Selector, now: float, stale_s: float) -> int:
         """Let what matches be stale from `now` on, and of use while it is asked for where its origin allows that."""
         where, values = _where(selector)
         values |= {"now": now, "stale_until": now + stale_s}
+        self._write()
         return await self._run(self._change, f"{_SOFTEN} WHERE {where}", values) or 0
 
     async def close(self) -> None:
         """Finish what is under way and close the file."""
         if not self._closed:
+            self._write()
             self._closed = True
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._thread, self._db.close)
             self._thread.shutdown()
+            await loop.run_in_executor(None, self._filling.shutdown)
 
     # In the thread
 
@@ -103,19 +136,28 @@ class Bindings:
             error_until=error_until,
         )
 
-    def _put(self, binding: Binding) -> None:
-        b = binding
-        value = canonical_bytes(replace(b, info=None))
-        info = canonical_bytes(b.info) if b.info else None
-        times = (b.fetched_at, b.fresh_until, b.stale_until, b.error_until)
+    def _put(self, bindings: Sequence[Binding]) -> None:
         with self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (b.key, b.tenant, b.url, b.digest, *times, value, info),
+            self._db.executemany(
+                "INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, bindings)
             )
-            self._added += 1
-            if self._added % min(_PRUNE_EVERY, self._most) == 0:
+            self._added += len(bindings)
+            if self._added >= min(_PRUNE_EVERY, self._most):
+                self._added = 0
                 self._prune()
+        if self._known.add([binding.key.encode() for binding in bindings]) and not self._closed:
+            self._filling.submit(self._guarded, self._learn_keys)
+
+    def _learn_keys(self) -> None:
+        with contextlib.closing(_connected(self._path)) as db:
+            (count,) = db.execute("SELECT count(*) FROM binding").fetchone()
+            self._known.fill(count, self._pages(db))
+
+    def _pages(self, db: sqlite3.Connection) -> Iterator[list[bytes]]:
+        after, sql = "", "SELECT key FROM binding WHERE key > ? ORDER BY key LIMIT ?"
+        while not self._closed and (rows := db.execute(sql, (after, _PAGE)).fetchall()):
+            after = rows[-1][0]
+            yield [key.encode() for (key,) in rows]
 
     def _prune(self) -> None:
         (count,) = self._db.execute("SELECT count(*) FROM binding").fetchone()
@@ -130,6 +172,24 @@ class Bindings:
 
     # Between the two
 
+    def _write(self) -> None:
+        """Have what waits written, before whatever the thread is asked for next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._closed or not self._waiting:
+            return
+        batch, self._waiting = self._waiting, {}
+        self._writing |= batch
+
+        def written(_: object) -> None:
+            for key, binding in batch.items():
+                if self._writing.get(key) is binding:
+                    del self._writing[key]
+
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, self._put, (*batch.values(),))
+        work.add_done_callback(written)
+
     async def _run(self, work: Callable[..., T], *args: Any) -> T | None:
         if self._closed:
             return None
@@ -141,6 +201,13 @@ class Bindings:
         except sqlite3.Error as error:
             self._telemetry.event("bindings_failed", error=f"{type(error).__name__}: {error}")
             return None
+
+
+def _row(binding: Binding) -> tuple[object, ...]:
+    b = binding
+    times = (b.fetched_at, b.fresh_until, b.stale_until, b.error_until)
+    info = canonical_bytes(b.info) if b.info else None
+    return (b.key, b.tenant, b.url, b.digest, *times, canonical_bytes(replace(b, info=None)), info)
 
 
 # Where an origin forbids stale use, error_until is fresh_until.

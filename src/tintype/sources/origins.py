@@ -42,19 +42,20 @@ class Got:
 
 
 class Origins:
-    """Fetches. `temporary` gives paths for bodies on their way in."""
+    """Fetches. `temporary` gives paths for bodies on their way in, `account` counts their bytes; see FileStore."""
 
     def __init__(
         self,
         fetchers: Mapping[str, Fetcher],
         temporary: Callable[[], Path],
+        account: Callable[[int], None],
         *,
         limits: Limits,
         rules: Rules,
         clock: Clock,
         telemetry: Telemetry,
     ) -> None:
-        self._fetchers, self._temporary = fetchers, temporary
+        self._fetchers, self._temporary, self._account = fetchers, temporary, account
         self._limits, self._rules, self._clock, self._telemetry = limits, rules, clock, telemetry
         self._slots = Slots(limits.fetches, limits.fetches_per_host)
 
@@ -70,7 +71,7 @@ class Origins:
             asked_at, started = self._clock.now(), self._clock.monotonic()
             result = "failed"
             try:
-                with Spool(self._temporary(), self._limits.source_bytes) as spool:
+                with Spool(self._temporary(), self._limits.source_bytes, self._account) as spool:
                     deadline = started + self._limits.fetch_timeout_s
                     fetched = await fetcher.fetch(want.ref.url, known, want.forwarded, spool, deadline)
                     result = "unchanged" if fetched.unchanged else "fetched"

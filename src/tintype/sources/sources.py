@@ -229,30 +229,36 @@ class SourceStore:
         if got.binding.private:
             await self._keep_out(want, got)
         elif self._purged(got.binding, mark):
-            _discard(got.path)
+            self._discard(got)
         else:
-            await self._keep(want, got, mark)
+            self._keep(want, got, mark)
         return got
 
     # Keeping
 
-    async def _keep(self, want: Want, got: Got, mark: int) -> None:
+    def _keep(self, want: Want, got: Got, mark: int) -> None:
         self._personal.forget(want.key)
         if got.path is not None:
-            self._background(self._store(got.binding, got.path, mark))
-        await self._bindings.put(got.binding)
+            self._background(self._store(got, got.path, mark))
+        self._bindings.put(got.binding)
 
-    async def _store(self, binding: Binding, path: Path, mark: int) -> None:
-        key = _body_key(binding)
-        if not await self._bodies.put(
-            key, path, tenant=binding.tenant, source=binding.url, sha256=bytes.fromhex(binding.digest)
-        ):
-            _discard(path)
-        elif self._purged(binding, mark):
+    async def _store(self, got: Got, path: Path, mark: int) -> None:
+        binding = got.binding
+        key, sha256 = _body_key(binding), bytes.fromhex(binding.digest)
+        if not await self._bodies.put(key, path, tenant=binding.tenant, source=binding.url, sha256=sha256):
+            self._discard(got)
+            return
+        self._bodies.account(-binding.size)  # it counts as an entry now
+        if self._purged(binding, mark):
             await self._bodies.drop(Selector(scope=Scope.KEY, value=key))
 
+    def _discard(self, got: Got) -> None:
+        if got.path is not None:
+            got.path.unlink(missing_ok=True)
+            self._bodies.account(-got.binding.size)
+
     async def _keep_out(self, want: Want, got: Got) -> None:
-        _discard(got.path)
+        self._discard(got)
         if not want.forwarded.private:
             self._personal.put(want.key, True, self._clock.monotonic() + _PERSONAL_S)
             await self._bindings.drop(Selector(scope=Scope.KEY, value=want.key))
@@ -292,11 +298,6 @@ def _body_key(binding: Binding) -> str:
     """Return the key of a body: a tenant's, and if it is private, of this one binding."""
     owner = binding.key if binding.private else ""
     return fingerprint(b"body", binding.tenant.encode(), binding.digest.encode(), owner.encode())
-
-
-def _discard(path: Path | None) -> None:
-    if path is not None:
-        path.unlink(missing_ok=True)
 
 
 def _is_missing(error: SourceError) -> bool:

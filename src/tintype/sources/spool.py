@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -21,11 +21,14 @@ _BATCH = 256 * 1024
 
 
 class Spool:
-    """A sink on a new file, made with the first byte: what is unchanged needs none."""
+    """A sink on a new file, made with the first byte: what is unchanged needs none.
 
-    def __init__(self, path: Path, most: int) -> None:
+    `account` is told of the bytes that are on disk; after the end of a fetch that succeeded they are for others to settle.
+    """
+
+    def __init__(self, path: Path, most: int, account: Callable[[int], None] = lambda _: None) -> None:
         self.path, self.size = path, 0
-        self._most = most
+        self._most, self._account, self._written = most, account, 0
         self._hash = hashlib.sha256()
         self._pieces: list[bytes] = []
         self._held = 0
@@ -77,7 +80,10 @@ class Spool:
         self._pieces.clear()
         self._held = 0
         if data:
-            _write_all(self._file(), data)
+            file = self._file()
+            self._account(len(data))
+            self._written += len(data)
+            _write_all(file, data)
             self._hash.update(data)
 
     def _file(self) -> int:
@@ -97,6 +103,7 @@ class Spool:
         if kind is not None:
             with contextlib.suppress(FileNotFoundError):
                 self.path.unlink()
+            self._account(-self._written)
 
 
 class OpenFile(Protocol):
