@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from functools import lru_cache
 
 # Longest lifetime believed, in seconds: what RFC 9111 asks a cache to take for "forever" (2^31), and far enough.
 _FOREVER_S = 2**31
@@ -107,6 +108,7 @@ def state(fresh_until: float, stale_until: float, now: float) -> State:
     return State.STALE if now < stale_until else State.ASK
 
 
+@lru_cache(256)  # what comes in now is dated now; reading a date takes 20 microseconds
 def http_date(text: str) -> float | None:
     """Return Unix seconds of an HTTP date, None if it is none."""
     try:
