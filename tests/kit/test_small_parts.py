@@ -72,6 +72,17 @@ def test_sweeping_forgets_what_expired_and_what_matches() -> None:
     assert len(recent) == 0
 
 
+def test_trimming_forgets_the_oldest_that_have_expired() -> None:
+    recent: Recent[str] = Recent(10)
+    for key, until in (("a", 5.0), ("b", 2.0), ("c", 3.0), ("a", 4.0)):
+        recent.put(key, key, until)
+    recent.trim(3.0)
+    assert (len(recent), recent.get("a", 3.0)) == (1, "a")
+    recent.trim(9.0)
+    recent.trim(9.0)
+    assert len(recent) == 0
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 9))))
 def test_the_table_is_bounded_and_the_latest_word_counts(puts: list[tuple[str, int]]) -> None:
     recent: Recent[int] = Recent(3)

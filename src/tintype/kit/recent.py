@@ -38,6 +38,11 @@ class Recent(Generic[V]):
         """Forget a key, if it is known."""
         self._values.pop(key, None)
 
+    def trim(self, now: float) -> None:
+        """Forget the oldest, as far as they have expired: all that has, where everything is remembered equally long."""
+        while self._values and now >= next(iter(self._values.values()))[0]:
+            self._values.popitem(last=False)
+
     def sweep(self, now: float, matches: Callable[[V], bool] = lambda _: False) -> None:
         """Forget what has expired, and what matches."""
         gone = [key for key, (until, value) in self._values.items() if now >= until or matches(value)]

@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from tintype.core.binding import Binding
 from tintype.core.entry import Scope, Selector
 from tintype.core.info import ImageInfo
-from tintype.core.values import canonical_bytes
 from tintype.kit.known import Known
 from tintype.ports import Telemetry
 
 T = TypeVar("T")
 
+_ENCODE = msgspec.msgpack.Encoder().encode
 _VERSION = 1
 _SCHEMA = f"""
 CREATE TABLE binding (
@@ -88,7 +88,7 @@ class Bindings:
                 self._waiting[key] = replace(waiting, info=info)
             return
         sql = "UPDATE binding SET info = ? WHERE key = ? AND digest = ?"
-        await self._run(self._change, sql, (canonical_bytes(info), key, digest))
+        await self._run(self._change, sql, (_ENCODE(info), key, digest))
 
     async def drop(self, selector: Selector) -> int:
         """Forget what matches; returns how many."""
@@ -206,8 +206,8 @@ class Bindings:
 def _row(binding: Binding) -> tuple[object, ...]:
     b = binding
     times = (b.fetched_at, b.fresh_until, b.stale_until, b.error_until)
-    info = canonical_bytes(b.info) if b.info else None
-    return (b.key, b.tenant, b.url, b.digest, *times, canonical_bytes(replace(b, info=None)), info)
+    info = _ENCODE(b.info) if b.info else None
+    return (b.key, b.tenant, b.url, b.digest, *times, _ENCODE(replace(b, info=None)), info)
 
 
 # Where an origin forbids stale use, error_until is fresh_until.

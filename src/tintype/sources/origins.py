@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from tintype.ports import Clock, Fetched, Fetcher, Forwarded, Telemetry
 from tintype.sources.spool import Body, Spool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Want:
     """A source as one caller asks for it."""
 
@@ -27,7 +28,7 @@ class Want:
     ref: SourceRef
     forwarded: Forwarded
 
-    @property
+    @cached_property  # of one request, which asks for it at every step
     def key(self) -> str:
         return binding_key(self.tenant, self.ref.url, self.ref.buster, self.forwarded.digest)
 

@@ -268,7 +268,7 @@ class SourceStore:
 
     def _hold(self, got: Got) -> None:
         now = self._clock.monotonic()
-        self._held.sweep(now)
+        self._held.trim(now)
         if got.body is not None:
             held = _Held(got.binding.tenant, got.binding.url, got.body)
             self._held.put(_body_key(got.binding), held, now + self._memory.held_s)
