@@ -17,10 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+os.environ |= {"VIPS_CONCURRENCY": "1", "OPENBLAS_NUM_THREADS": "1"}  # before the libraries are loaded
+
 import numpy as np
-
-os.environ["VIPS_CONCURRENCY"] = "1"  # before libvips is loaded
-
 import pyvips
 from msgspec.structs import replace
 

@@ -11,6 +11,7 @@ from tests.e2e.origin import Origin, Page
 from tests.services.conftest import Running, Start
 from tests.services.test_render import BLUE, FRESH, RED, colour, evict, path, solid
 from tintype.core.entry import Scope, Selector
+from tintype.core.epoch import RENDER_EPOCH
 
 VARIANTS = [f"w:{40 + i}" for i in range(6)]
 
@@ -19,8 +20,8 @@ async def old_results(monkeypatch: pytest.MonkeyPatch, start: Start, paths: list
     """Render with the old release, close it, and become the new one; returns the old ETags."""
     running = await start()
     etags = {asked: (await running.ask(asked)).headers["etag"] for asked in paths}
-    monkeypatch.setattr("tintype.wiring.RENDER_EPOCH", 2)
-    monkeypatch.setattr("tintype.wiring.OLD_EPOCHS", (1,))
+    monkeypatch.setattr("tintype.wiring.RENDER_EPOCH", RENDER_EPOCH + 1)
+    monkeypatch.setattr("tintype.wiring.OLD_EPOCHS", (RENDER_EPOCH,))
     return etags
 
 

@@ -18,7 +18,7 @@ class Light(StrEnum):
 class ShrinkTable(StrEnum):
     """How far a decoder may scale down while it decodes (see `core.loading`)."""
 
-    MEASURED = "measured"  # never below twice the target: what looks like a reduction of the full image
+    MEASURED = "measured"  # never below one and a half times the target: what looks like a reduction of the full image
     IMGPROXY = "imgproxy"  # down to the target itself, and sizes rounded after decoding, as imgproxy does
 
 

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
 import pyvips
 from pyvips import ffi, vips_lib
 
@@ -67,7 +68,10 @@ class Report:
 
 
 def lock_down() -> None:
-    """Block what is not allowed, and turn libvips' caches and threads off. Call once, before any image is touched."""
+    """Block what is not allowed, and turn caches and threads off. Call once, before any image is touched."""
+    cv2.setNumThreads(1)
+    cv2.ipp.setUseIPP(False)  # its results depend on the processor
+    cv2.ocl.setUseOpenCL(False)
     pyvips.cache_set_max(0)
     pyvips.cache_set_max_mem(0)
     pyvips.cache_set_max_files(0)
