@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from math import ceil, floor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -100,7 +100,7 @@ def _light(strip: Bytes, across: Axis, down: Axis) -> Light:
     if across.box * down.box == 1:
         return light
     boxed = cv2.resize(light, (across.boxes, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(boxed, light.dtype).reshape(rows, -1, bands)
+    return cast("Light", boxed.reshape(rows, -1, bands))
 
 
 def _stored(light: Floats) -> Bytes:
