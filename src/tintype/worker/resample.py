@@ -1,7 +1,7 @@
 """Reduction in linear light, a strip at a time: 8-bit rows in, 8-bit rows out, nothing in between held whole.
 
-Each strip is looked up into linear light, averaged over whole boxes as far as that cannot be seen (OpenCV, a fifth of the
-cost of all else), and then weighed by Lanczos 3, across and down. Weighing is a product with a banded matrix, block by
+Each strip is looked up into linear light, averaged over whole boxes as far as that cannot be seen (OpenCV, cheaper than
+what follows), and then weighed by Lanczos 3, across and down. Weighing is a product with a banded matrix, block by
 block, which BLAS does at several times the speed of a loop over taps.
 """
 
