@@ -121,13 +121,13 @@ async def test_beyond_its_allowance_a_stale_binding_waits_for_the_origin(desk: D
 
 @pytest.mark.parametrize("trouble", ["500", "503", "429", "gone", "short", "slow"])
 async def test_stale_bytes_are_better_than_an_origin_in_trouble(make: Make, origin: Origin, trouble: str) -> None:
-    desk = make(limits=Limits(fetch_timeout_s=0.2))
+    desk = make(limits=Limits(fetch_timeout_s=1.0 if trouble == "slow" else 20.0))
     origin.serve("/x", cache_control="max-age=10, stale-while-revalidate=0")
     first = await desk.bind(origin.url + "/x")
     await until(lambda: not desk.sources._tasks)  # the bytes are on disk, as the clock is about to jump
 
     async def stall(asked: Asked) -> None:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(3.0)
 
     async def cut(asked: Asked) -> None:
         await asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx")
