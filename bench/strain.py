@@ -27,7 +27,6 @@ _WANT_OF = {".jpg": _WANT, ".gif": Want("gif", 240)}
 _THUMBNAIL = Want.of("jpg", 200)
 _AT_ONCE = 16
 _LARGE = 4
-INT = pyvips.GValue.gint_type
 
 
 def memory(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
@@ -139,9 +138,8 @@ def _animation() -> Path:
     if not file.exists():
         still = picture(480 + 200, 360, 2).copy_memory()
         frames = [still.crop(left, 0, 480, 360) for left in range(200)]
-        joined = (
-            pyvips.Image.arrayjoin(frames, across=1).copy_memory().mutate(lambda m: m.set_type(INT, "page-height", 360))
-        )
+        joined = pyvips.Image.arrayjoin(frames, across=1).copy_memory()
+        joined.set_type(pyvips.GValue.gint_type, "page-height", 360)
         _written(file, joined, effort=1)
     return file
 

@@ -196,6 +196,24 @@ async def test_a_purge_reaches_what_is_queued_and_what_is_being_written(tmp_path
     await again.close()
 
 
+async def test_a_purge_of_what_is_queued_ends_what_is_just_written_of_the_key_too(tmp_path: Path) -> None:
+    """Of one key an entry is being written whose successor waits: by a name that only the successor has, both go."""
+    gated = Gated(disk(tmp_path, TickingClock(), Seen()))
+    cache = over(gated, Seen())
+    await cache.put("key", make_entry(b"old"))
+    await until_waiting(gated)
+    await cache.put("key", make_entry(b"new", tags=("red",)))
+    purge = asyncio.create_task(cache.drop(select(Scope.TAG, "red")))
+    await asyncio.wait([purge], timeout=0.2)  # done by now, had it not waited for the writing
+    gated.gate.set()
+    await purge
+    assert await cache.get("key") is None
+    await cache.close()
+    again = disk(tmp_path, TickingClock(), Seen())
+    assert await again.get("key") is None
+    await again.close()
+
+
 async def test_a_hit_that_was_purged_while_it_was_read_is_not_promoted(tmp_path: Path) -> None:
     seen = Seen()
     below = disk(tmp_path, TickingClock(), seen)

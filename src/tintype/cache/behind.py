@@ -69,11 +69,11 @@ class Behind:
     async def drop(self, selector: Selector, waited: Collection[str]) -> int:
         """Drop what the tier has, and what is just being written; returns how many entries.
 
-        What `waited` (see `forget`) may be there by fewer names. The selector is noted in the purges already, so that
-        nothing that matches is begun any more.
+        What `waited` (see `forget`) may be there, or on its way there, by fewer names. The selector is noted in the
+        purges already, so that nothing that matches is begun any more.
         """
         for key, item in list(self._writing.items()):
-            if matches(selector, key, item.entry):
+            if key in waited or matches(selector, key, item.entry):
                 await item.written.wait()
         dropped = await self._tier.drop(selector)
         if waited:
