@@ -6,7 +6,7 @@ from tintype.web.memo import Memo, Remembered
 
 
 def answer(key: str, until: float = 100.0) -> Remembered:
-    return Remembered(key, b'"x"', [], 1, until)
+    return Remembered(key, b'"x"', [], until)
 
 
 def test_it_forgets_by_time_size_and_order() -> None:
@@ -43,8 +43,8 @@ def test_long_questions_and_answers_count_by_their_bytes() -> None:
     for i in range(12):
         memo.put(("t", "/x", f"/y?{i}" + "q" * 7000, None), answer("a", until=5.0), memo.generation)
         assert memo.get(("t", "/x", f"/y?{i}" + "q" * 7000, None), 9.0) is None
-    memo.put("a", Remembered("a", b"", [(b"link", b"x" * 90_000)], 1, 100.0), memo.generation)
-    memo.put("a", Remembered("a", b"", [(b"link", b"x" * 90_000)], 1, 100.0), memo.generation)
+    memo.put("a", Remembered("a", b"", [(b"link", b"x" * 90_000)], 100.0), memo.generation)
+    memo.put("a", Remembered("a", b"", [(b"link", b"x" * 90_000)], 100.0), memo.generation)
     assert memo.get("a", 0.0) is not None
 
 

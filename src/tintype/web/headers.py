@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote, unquote, urlsplit
 
@@ -107,6 +108,18 @@ def mime_of(format: Format) -> bytes:
 def etags_of(header: bytes) -> frozenset[str]:
     """Read If-None-Match: the opaque tags (weak ones count too, RFC 9110 13.1.2); at most 64 of them."""
     return frozenset(tag.decode("latin-1") for tag in re.findall(rb'"([^"]{1,256})"', header)[:64])
+
+
+def is_current(headers: Mapping[bytes, bytes], etag: bytes, last_modified: bytes) -> bool:
+    """Tell whether the copy that a client has is current: by ETag if it sent one, else by date."""
+    tags = headers.get(b"if-none-match")
+    if tags is not None:
+        return bool(etag) and (tags.strip() == b"*" or etag.strip(b'"').decode() in etags_of(tags))
+    asked = headers.get(b"if-modified-since")
+    if asked is None:  # nearly always, and reading a date takes longer than the rest of a hit
+        return False
+    since, modified = http_time(asked.decode("latin-1")), http_time(last_modified.decode("latin-1"))
+    return since is not None and modified is not None and since >= modified
 
 
 def span_of(header: bytes, length: int) -> tuple[int, int] | None:

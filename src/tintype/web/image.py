@@ -25,6 +25,7 @@ from tintype.web.headers import (
     etags_of,
     http_date,
     http_time,
+    is_current,
     mime_of,
     sendable,
 )
@@ -88,7 +89,7 @@ class ImagePath:
         return not passes_on
 
     async def _repeat(self, known: Remembered, request: Request, reply: Reply) -> bool:
-        if _has(request, known.etag, known.last_modified):
+        if is_current(request.headers, known.etag, known.last_modified):
             await reply.empty(304, known.headers, "hit")
             return True
         entry = await self._cache.get(known.key)
@@ -170,15 +171,14 @@ class ImagePath:
         status = 200
         if answer.error:
             status = tenant.fallback.status or mount.dialect.refusal(answer.error)[0]
-        elif _has(reply.request, etag, modified):
+        elif is_current(reply.request.headers, etag, modified):
             await reply.empty(304, headers, answer.timings.outcome, answer.timings)
             return
         await reply.body(headers, answer.entry.body, etag, answer.timings.outcome, answer.timings, status)
         until = _memo_until(tenant, want, answer, self._render.assumed_fresh_s(answer.binding.url))
         if self._memorable(mount, reply.request) and until > self._clock.now():
-            length = len(answer.entry.body)
-            ready = self._quick.ready(tenant, reply.shown(), headers, length)
-            self._memo.put(question, Remembered(answer.key, etag, headers, length, until, modified, ready), generation)
+            ready = self._quick.ready(tenant, reply.shown(), headers, len(answer.entry.body))
+            self._memo.put(question, Remembered(answer.key, etag, headers, until, modified, ready), generation)
 
     def _headers(
         self,
@@ -218,7 +218,7 @@ class ImagePath:
             headers += _vary(", ".join(mount.tenant.delivery.forward_headers))
             etag = _etag(binding.digest[:32]) if mount.tenant.delivery.etag else b""
             headers += [(b"etag", etag)] if etag else []
-            if _has(reply.request, etag, _modified(mount.tenant, binding)):
+            if is_current(reply.request.headers, etag, _modified(mount.tenant, binding)):
                 await reply.empty(304, headers, "raw", answer.timings)
             else:
                 await reply.file(headers, lease.fd(), binding.size, answer.timings)
@@ -262,18 +262,6 @@ async def _unless_gone(work: Any, receive: Receive) -> Any:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _has(request: Request, etag: bytes, last_modified: bytes) -> bool:
-    """Whether the client's copy is current: by ETag if it sent one, else by date."""
-    tags = request.headers.get(b"if-none-match")
-    if tags is not None:
-        return bool(etag) and (tags.strip() == b"*" or etag.strip(b'"').decode() in etags_of(tags))
-    asked = request.headers.get(b"if-modified-since")
-    if asked is None:  # nearly always, and reading a date takes longer than the rest of a hit
-        return False
-    since, modified = http_time(asked.decode("latin-1")), http_time(last_modified.decode("latin-1"))
-    return since is not None and modified is not None and since >= modified
 
 
 def _vary(names: str) -> Headers:

@@ -13,9 +13,15 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An answer with nothing left to decide: all headers but the request id, and what is told each time it is given."""
+    """An answer with nothing left to decide: all headers but the request id, and what is told each time it is given.
 
+    `length`: bytes of its body. `facts`: what the log has of it besides the method, the status and the length.
+    """
+
+    status: int
     headers: tuple[tuple[bytes, bytes], ...]
+    length: int
+    facts: dict[str, str]
     line: Callable[[str, float], None]
     requests: Callable[[float], None]
     response_bytes: Callable[[float], None]
@@ -31,7 +37,6 @@ class Remembered:
     key: str
     etag: bytes
     headers: Headers
-    length: int
     until: float
     last_modified: bytes = b""
     ready: Ready | None = None

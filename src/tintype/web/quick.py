@@ -1,24 +1,26 @@
-"""The quick path: whole images that were asked for before, from a request as it came to the messages that answer it.
+"""The quick path: images that were asked for before, from a request as it came to the messages that answer it.
 
 It waits for nothing and changes nothing but counts, so that it can run in the server's own thread. Whatever is not
-plain (conditions, ranges, headers given twice, an entry that is not at hand) is declined, and takes the usual way.
+plain (ranges, headers given twice, an entry that is not at hand) is declined, and takes the usual way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Finder, Prepared
+from tintype.web.headers import is_current
 from tintype.web.memo import Headers, Memo, Ready
 from tintype.web.mounts import Site
-from tintype.web.reply import WHOLE, RequestIds, common
+from tintype.web.reply import WHOLE, RequestIds, common, unchanged
 
+Count: TypeAlias = Callable[[float], None]
 Messages: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 
-# What asks for less than the whole, or under a condition.
-_CONDITIONS = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-since"})
+_METHODS = frozenset({"GET", "HEAD"})
+_PARTS = frozenset({b"range", b"if-range"})
 
 
 class Quick:
@@ -31,7 +33,7 @@ class Quick:
         self._ids = RequestIds()
         self._seconds = telemetry.timer("request_seconds", outcome="hit")
         self._hits = {tier: telemetry.counter("cache_hits", tier=tier) for tier in ("ram", "disk")}
-        self._counters: dict[str, tuple[Callable[[float], None], Callable[[float], None]]] = {}
+        self._counters: dict[tuple[str, int], tuple[Count, Count]] = {}
         self.closed = False
 
     def __call__(self, scope: MutableMapping[str, Any]) -> Messages | None:
@@ -40,9 +42,9 @@ class Quick:
         headers, site = dict(given), self._site.mounts
         if (
             self.closed
-            or scope["method"] != "GET"
+            or scope["method"] not in _METHODS
             or len(headers) != len(given)
-            or not _CONDITIONS.isdisjoint(headers)
+            or not _PARTS.isdisjoint(headers)
             or (site.by_cookie and b"cookie" in headers)
         ):
             return None
@@ -50,17 +52,24 @@ class Quick:
         known = self._memo.peek(site.question(scope["raw_path"], scope["query_string"], headers), self._now())
         if known is None or known.ready is None:
             return None
-        found = self._find(known.key)
-        if found is None or len(found[1]) > WHOLE:
-            return None
-        tier, body = found
-        ready, request_id = known.ready, self._ids.of(headers)
-        self._hits[tier](1)
+        ready, body = known.ready, b""
+        current = is_current(headers, known.etag, known.last_modified)
+        if current or scope["method"] == "HEAD":  # the result need not be at hand: it would be the same one
+            ready = self._bare(ready, scope["method"], current)
+        else:
+            found = self._find(known.key)
+            if found is None or len(found[1]) > WHOLE:
+                return None
+            tier, body = found
+            self._hits[tier](1)
+        return self._told(ready, self._ids.of(headers), body, began)
+
+    def _told(self, ready: Ready, request_id: bytes, body: bytes, began: float) -> Messages:
         ready.requests(1)
-        ready.response_bytes(len(body))
+        ready.response_bytes(ready.length)
         start = {
             "type": "http.response.start",
-            "status": 200,
+            "status": ready.status,
             "headers": [(b"x-request-id", request_id), *ready.headers],
         }
         seconds = self._monotonic() - began
@@ -75,21 +84,32 @@ class Quick:
         """
         if tenant.delivery.secret:
             return None
-        requests, response_bytes = self._counted(tenant.name)
-        facts = {"method": "GET", "path": shown, "status": 200, "tenant": tenant.name, "outcome": "hit"}
         size: Headers = [(b"accept-ranges", b"bytes"), (b"content-length", b"%d" % length)]
-        return Ready(
-            (*headers, *size, *common(tenant), (b"server-timing", b"cache;desc=hit")),
-            self._telemetry.line("request", **facts, bytes=length),
-            requests,
-            response_bytes,
+        facts = {"path": shown, "tenant": tenant.name, "outcome": "hit"}
+        return self._prepared(
+            (*headers, *size, *common(tenant), (b"server-timing", b"cache;desc=hit")), facts, "GET", 200, length
         )
 
-    def _counted(self, tenant: str) -> tuple[Callable[[float], None], Callable[[float], None]]:
-        counters = self._counters.get(tenant)
+    def _bare(self, ready: Ready, method: str, current: bool) -> Ready:
+        """Prepare an answer without a body: the client has it (304), or wants its headers alone."""
+        if current:
+            return self._prepared(unchanged(ready.headers), ready.facts, method, 304, 0)
+        return self._prepared(ready.headers, ready.facts, method, ready.status, ready.length)
+
+    def _prepared(
+        self, headers: Iterable[tuple[bytes, bytes]], facts: dict[str, str], method: str, status: int, length: int
+    ) -> Ready:
+        requests, response_bytes = self._counted(facts["tenant"], status)
+        told = {"method": method, **facts, "status": status, "bytes": length}
+        return Ready(
+            status, tuple(headers), length, facts, self._telemetry.line("request", **told), requests, response_bytes
+        )
+
+    def _counted(self, tenant: str, status: int) -> tuple[Count, Count]:
+        counters = self._counters.get((tenant, status))
         if counters is None:
-            counters = self._counters[tenant] = (
-                self._telemetry.counter("requests", tenant=tenant, status="2xx", outcome="hit"),
+            counters = self._counters[tenant, status] = (
+                self._telemetry.counter("requests", tenant=tenant, status=f"{status // 100}xx", outcome="hit"),
                 self._telemetry.counter("response_bytes", tenant=tenant),
             )
         return counters

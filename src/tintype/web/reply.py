@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,9 @@ _CHUNK = 256 * 1024
 
 # What fits into the kernel's socket buffers is handed over whole.
 WHOLE = 1024 * 1024
+
+
+_OF_BODY = frozenset((b"content-type", b"content-disposition", b"content-length", b"accept-ranges"))
 
 
 class RequestIds:
@@ -142,10 +145,7 @@ class Reply:
 
     async def empty(self, status: int, headers: Headers, outcome: str, timings: Timings | None = None) -> None:
         """Send headers alone."""
-        kept = (
-            [h for h in headers if h[0] not in (b"content-type", b"content-disposition")] if status == 304 else headers
-        )
-        await self._start(status, kept, outcome, timings)
+        await self._start(status, unchanged(headers) if status == 304 else headers, outcome, timings)
         await self._finish(b"", status, outcome, 0)
 
     async def text(
@@ -247,6 +247,11 @@ def common(tenant: Tenant | None) -> Headers:
         (b"access-control-allow-methods", b"GET, OPTIONS"),
     ]
     return [(b"server", b"tintype"), *(allowed if origin else [])]
+
+
+def unchanged(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return those of an answer's headers that are sent with 304: without what describes the body."""
+    return [header for header in headers if header[0] not in _OF_BODY]
 
 
 def _server_timing(timings: Timings, outcome: str) -> bytes:
