@@ -13,6 +13,9 @@ class DeliverySettings:
     """How a tenant's answers are delivered."""
 
     ttl_s: int = setting(31_536_000, "max-age of answers, in seconds; 0 = no-cache.")
+    edge_ttl_s: int = setting(
+        0, "How long an nginx in front answers by itself before it asks again (X-Accel-Expires); 0 = it is not told."
+    )
     origin_cache_control: bool = setting(False, "Take Cache-Control and Expires from the origin when it sends them.")
     canonical_header: bool = setting(False, "Add Link: <source>; rel=canonical.")
     etag: bool = setting(True, "Send ETag and answer If-None-Match.")

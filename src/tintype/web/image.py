@@ -16,6 +16,7 @@ from tintype.ports import Cache, Clock, Telemetry
 from tintype.services.answers import Raw, Unchanged, Variant
 from tintype.services.look import Want
 from tintype.services.render import Render
+from tintype.web.edge import edge_age
 from tintype.web.forward import forwarded
 from tintype.web.headers import (
     SECURITY,
@@ -195,6 +196,7 @@ class ImagePath:
         url = asked.pipeline.source.url
         control = cache_control(delivery, asked.delivery, binding, self._clock.now(), short=short, ttl_s=ttl_s)
         headers: Headers = [*SECURITY, (b"cache-control", control.encode())]
+        headers += edge_age(delivery, asked.delivery, binding, control)
         if format is not None:
             name = disposition(asked.delivery, delivery, url, FACTS[format].extension)
             headers += [(b"content-type", mime_of(format)), (b"content-disposition", name.encode("utf-8"))]
