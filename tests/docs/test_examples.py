@@ -1,25 +1,19 @@
-"""Examples do what their pages say: signatures agree, a purge arrives, an edge sends a source to one node, files are valid."""
+"""Examples do what their pages say: signatures agree, a purge arrives, files are valid. `tests/edge` has the one of nginx."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import os
 import re
 import shutil
-import string
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, missing, tool
+from tests.conftest import ROOT, tool
 from tests.docs.test_snippets import ENV
-from tests.e2e.node import Node, free_port, running
+from tests.e2e.node import running
 from tintype.cli.proof import png
 from tintype.config import load
 from tintype.config.schema import specs
@@ -28,7 +22,6 @@ from tintype.urls import Signer
 EXAMPLES = ROOT / "examples"
 ASKED = ("https://example.com/cat.jpg", "rs:fill:300:200", "webp")
 KEY, SALT = "736563726574", "68656c6c6f"
-NAMES = string.ascii_lowercase  # of sources; enough that a hash over two nodes reaches both
 
 
 @pytest.mark.parametrize(
@@ -98,13 +91,13 @@ def test_prometheus() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# A node, and an edge before two of them
+# A node
 
 
-def toml(folder: Path, more: str = "") -> str:
+def toml(folder: Path) -> str:
     photos = folder / "photos"
     photos.mkdir(exist_ok=True)
-    for name in NAMES:
+    for name in "ab":
         (photos / f"{name}.png").write_bytes(png())
     return f"""
         server.admin_token = "a token for tests"
@@ -113,7 +106,6 @@ def toml(folder: Path, more: str = "") -> str:
         [tenants.default]
         keys = ["{KEY}"]
         salts = ["{SALT}"]
-        {more}
     """
 
 
@@ -136,84 +128,3 @@ def test_purge_script(tmp_path: Path) -> None:
         done = subprocess.run(command, env=wrong, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode != 0
         assert "not_signed" in done.stdout
-
-
-@contextlib.contextmanager
-def edge(folder: Path, nodes: list[Node]) -> Iterator[int]:
-    """Run nginx with the example's configuration in front of nodes."""
-    nginx = tool("nginx", "apt-get install nginx-light")
-    port = free_port()
-    conf = (EXAMPLES / "nginx" / "tintype.conf").read_text()
-    for given, ours in (
-        ("127.0.0.1:8081", f"127.0.0.1:{nodes[0].port}"),
-        ("127.0.0.1:8082", f"127.0.0.1:{nodes[1].port}"),
-        ("listen 80;", f"listen 127.0.0.1:{port};"),
-        ("/var/cache/nginx/tintype", str(folder / "kept")),
-    ):
-        assert conf.count(given) == 1, given
-        conf = conf.replace(given, ours)
-    folders = " ".join(
-        f"{kind}_temp_path {folder / kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;" if os.geteuid() == 0 else ""  # its workers write to our folder
-    (folder / "nginx.conf").write_text(
-        f"{user} daemon off; pid {folder / 'pid'}; error_log {folder / 'error.log'}; events {{}}\n"
-        f"http {{ access_log off; {folders}\n{conf}\n}}"
-    )
-    command = [nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log"), "-p", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(port, process, folder / "error.log")
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            missing("an nginx that runs this", log.read_text() if log.exists() else "see its error log")
-        with contextlib.suppress(OSError):
-            _ask(port, "/health")
-            return
-        time.sleep(0.05)
-    raise AssertionError("nginx does not answer")
-
-
-def _ask(port: int, path: str, accept: str = "image/avif,image/webp,*/*") -> tuple[int, dict[str, str]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    try:
-        connection.request("GET", path, headers={"Accept": accept, "Host": "img.example.com"})
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status, {name.lower(): value for name, value in answer.getheaders()}
-    finally:
-        connection.close()
-
-
-@pytest.mark.slow
-def test_edge(tmp_path: Path) -> None:
-    more = '[tenants.default.policy]\nauto_formats = ["webp"]'
-    folders = [tmp_path / "one", tmp_path / "two"]
-    for folder in folders:
-        folder.mkdir()
-    with (
-        running(folders[0], toml(folders[0], more)) as one,
-        running(folders[1], toml(folders[1], more)) as two,
-        edge(tmp_path, [one, two]) as port,
-    ):
-        for name in NAMES:
-            for width in (8, 9):
-                status, headers = _ask(port, signed(name, width))
-                assert (status, headers["x-edge"]) == (200, "MISS")
-        assert _ask(port, signed("a", 8))[1]["x-edge"] == "HIT"
-        assert _ask(port, signed("a", 8))[1]["content-type"] == "image/webp"
-        assert _ask(port, signed("a", 8), "image/png")[1]["content-type"] == "image/png"
-        assert _ask(port, "/v1/purge")[0] == _ask(port, "/ready")[0] == 404
-    logs = [one.log, two.log]  # of nodes that have ended, as lines are written a moment later
-    for name in NAMES:
-        reached = [f"/plain/local:///{name}.png" in log for log in logs]
-        assert reached.count(True) == 1, (name, reached)
-    assert all("/plain/local:///" in log for log in logs)
