@@ -34,6 +34,16 @@ def test_what_goes_in_is_hashed_and_comes_out(tmp_path: Path, sizes: list[int]) 
     spool.path.unlink()
 
 
+def test_pieces_beyond_what_the_kernel_takes_at_once_all_arrive(tmp_path: Path) -> None:
+    whole = os.urandom(3_000)
+    with Spool(tmp_path / "x", 10_000) as spool:
+        for at in range(len(whole)):
+            spool.write(whole[at : at + 1])
+        assert spool.digest == hashlib.sha256(whole).hexdigest()
+        body = spool.body()
+    assert os.pread(body.fd(), 4_000, 0) == whole
+
+
 def test_one_byte_too_many_is_refused(tmp_path: Path) -> None:
     with Spool(tmp_path / "x", 10) as spool:
         spool.write(b"12345")
