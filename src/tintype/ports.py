@@ -219,18 +219,8 @@ class Finder(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """Sandboxed workers. Takes descriptors, gives bytes; knows no codec itself."""
-
-    async def probe(
-        self, source: int, size: int, format: Format, *, tenant: str, digest: str, source_pixels: int, deadline: float
-    ) -> ImageInfo:
-        """Return header facts.
-
-        Raises:
-            ImageError, Overloaded, EngineFailed.
-        """
-        ...
+class Runner(Protocol):
+    """Runs plans in sandboxed workers. Takes descriptors, gives bytes; knows no codec itself."""
 
     async def run(
         self,
@@ -241,13 +231,25 @@ class Engine(Protocol):
         digest: str,
         deadline: float,
         began: Callable[[], None] | None = None,
-        behind: bool = False,
     ) -> Finished:
-        """Run plans over inputs (descriptor, size, format), the source first. Raises as `probe`.
+        """Run plans over inputs (descriptor, size, format), the source first.
+
+        Raises:
+            ImageError, Overloaded, EngineFailed.
 
         Cancelling the call while it is queued takes it out of the queue; once a worker has it (`began` is called then), it
-        runs to its end. With `behind` it starts when nothing else waits, and leaves a worker to the rest.
+        runs to its end.
         """
+        ...
+
+
+class Engine(Runner, Protocol):
+    """A runner that reads headers too, and is started and ended."""
+
+    async def probe(
+        self, source: int, size: int, format: Format, *, tenant: str, digest: str, source_pixels: int, deadline: float
+    ) -> ImageInfo:
+        """Return header facts. Raises as `run`."""
         ...
 
     async def start(self) -> None: ...

@@ -20,6 +20,7 @@ from tintype.core.errors import Draining, Misconfigured, Overloaded, TintypeErro
 from tintype.core.tenant import StandIn
 from tintype.dialects.imgproxy import Imgproxy
 from tintype.engine.pool import Pool
+from tintype.engine.reserve import LOWEST, Reserve
 from tintype.kit.flights import Flights
 from tintype.kit.held import HeldLease
 from tintype.ports import Clock, Dialect, Lease
@@ -68,6 +69,7 @@ class Node:
     site: Site
     memo: Memo
     engine: Pool
+    reserve: Reserve
     cache: Tiers
     sources: SourceStore
     behind: tuple[Behind, ...]
@@ -88,7 +90,7 @@ class Node:
         """Close everything, the engine first: what it still makes goes into the cache."""
         for behind in self.behind:
             await behind.close()
-        await self.engine.close()
+        await asyncio.gather(self.engine.close(), self.reserve.close())
         await self.cache.close()
         await self.sources.close()
 
@@ -111,12 +113,14 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     cache = open_cache(cached, data / "cache", limits=limits, clock=clock, telemetry=telemetry, heard=heard)
     sources = open_sources(config.sources, cached, limits, data / "sources", telemetry, clock)
     engine = Pool(config.engine, config.security, limits, telemetry, clock)
+    alone = replace(config.engine, workers=1, nice=LOWEST)
+    reserve = Reserve(lambda: Pool(alone, config.security, limits, telemetry, clock, name="reserve"))
     given = GivenImages(config)
     standins = StandIns(sources, engine, given.lease)
     renewals = Behind("renewal", cached.renewals_per_s, clock, telemetry)
     promotions = Behind("promotion", cached.promotions_per_s, clock, telemetry)
     look = Look(sources, engine, standins, clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
-    jobs = Jobs(sources, engine, standins, clock, timeout_s=limits.request_timeout_s)
+    jobs = Jobs(sources, engine, reserve, standins, clock, timeout_s=limits.request_timeout_s)
     ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
     make = Make(jobs, ladder, cache, Flights(clock.monotonic), clock)
     render = Render(
@@ -146,7 +150,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         control=_control(config, purge, site, clock),
         home=_home(config, site),
     )
-    return Node(front, site, memo, engine, cache, sources, (renewals, promotions), given, telemetry)
+    return Node(front, site, memo, engine, reserve, cache, sources, (renewals, promotions), given, telemetry)
 
 
 def dialect_for(tenant: TenantConfig) -> Dialect:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.metrics import total
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
@@ -148,7 +149,7 @@ class Bench:
         return found()[0]
 
     def metric(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(f"tintype_{name}", labels) or 0.0
+        return total(self.metrics.registry, f"tintype_{name}", labels)
 
 
 Benches = Callable[..., Any]

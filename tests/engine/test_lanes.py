@@ -157,14 +157,3 @@ async def test_on_one_worker_heavy_renders_wait_for_the_rest_and_come_to_their_t
         for _ in range(3):
             group.create_task(_ask(bench, "sleep 0.01", 50, order))
     assert order == ["light"] * 4 + ["heavy"] * 2
-
-
-@given(st.lists(st.builds(Waiting, st.sampled_from([50.0, 5000.0]), st.floats(0, 10), behind=st.booleans())), TIMES)
-def test_what_nobody_waits_for_starts_when_nothing_else_waits(queue: list[Waiting], since_s: float) -> None:
-    for workers, busy in ((1, 0), (2, 0), (2, 1), (4, 3)):
-        found = lanes(workers).next(queue, busy, since_s)
-        if found is not None and queue[found].behind:
-            assert all(one.behind for one in queue)
-            assert workers == 1 or busy < workers - 1
-        if queue and all(one.behind for one in queue) and busy == 0:
-            assert found == 0

@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.node import Answer
 from tests.e2e.origin import Origin, origin_server
+from tests.metrics import total
 from tintype.config import load
 from tintype.telemetry.node import NodeTelemetry
 from tintype.wiring import Node, build
@@ -82,7 +83,7 @@ class Running:
         return [line for line in lines if line["event"] == name]
 
     def metric(self, name: str, **labels: str) -> float:
-        return self.node.telemetry.registry.get_sample_value(name, labels) or 0.0
+        return total(self.node.telemetry.registry, name, labels)
 
     async def until(self, what: Callable[[], Awaitable[bool]], for_s: float = 20) -> None:
         """Wait until something is so."""

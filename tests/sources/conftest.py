@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.metrics import total
 from tests.sources.origin import Origin
 from tintype.core.binding import Binding
 from tintype.core.limits import Limits
@@ -78,7 +79,7 @@ class Desk:
             return lease.binding, os.pread(lease.fd(), lease.binding.size + 1, 0)
 
     def metric(self, name: str, **labels: str) -> float:
-        return self.telemetry.registry.get_sample_value(f"tintype_{name}", labels) or 0.0
+        return total(self.telemetry.registry, f"tintype_{name}", labels)
 
 
 Make = Callable[..., Desk]

@@ -26,9 +26,10 @@ class Crew:
         clock: Clock,
         changed: Callable[[], None],
         lost: Callable[[Worker, Task], None],
+        pool: str,
     ) -> None:
         self.size, self._turnover, self._telemetry, self._clock = size, turnover, telemetry, clock
-        self._changed, self._lost = changed, lost
+        self._changed, self._lost, self._pool = changed, lost, pool
         self._workers: list[Worker] = []
         self._starts: Starts | None = None
         self._pause: asyncio.TimerHandle | None = None
@@ -142,7 +143,7 @@ class Crew:
         self._rest.set()
         self.tend()
         ready = sum(w.phase in (Phase.IDLE, Phase.BUSY) for w in self._workers)
-        self._telemetry.gauge("engine_workers", ready)
+        self._telemetry.gauge("engine_workers", ready, pool=self._pool)
         self._changed()
 
     def _started(self, worker: Worker) -> None:

@@ -2,8 +2,7 @@
 
 A render whose predicted CPU time is far above the usual (a giant progressive JPEG, a long animation) holds its worker for
 seconds. Where there are several workers, heavy renders leave one of them to the rest. Where there is only one, they wait
-behind the rest, but not for longer than a bound, which is also the rest's time between two of them. What nobody waits for
-comes behind everything, and counts as heavy while it runs.
+behind the rest, but not for longer than a bound, which is also the rest's time between two of them.
 """
 
 from __future__ import annotations
@@ -14,15 +13,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request in the queue.
-
-    `kept`: a worker is kept for it alone, so that it holds nobody up. `behind`: nobody waits for it.
-    """
+    """A request in the queue. `kept`: a worker is kept for it alone, so that it holds nobody up."""
 
     cpu_ms: float
     waited_s: float
     kept: bool = False
-    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +28,8 @@ class Lanes:
     heavy_ms: float
     patience_s: float
 
-    def heavy(self, cpu_ms: float, *, behind: bool = False) -> bool:
-        return behind or cpu_ms > self.heavy_ms
+    def heavy(self, cpu_ms: float) -> bool:
+        return cpu_ms > self.heavy_ms
 
     def next(self, queue: Sequence[Waiting], heavy_busy: int, since_heavy_s: float) -> int | None:
         """Return the position of the request for a worker that is free.
@@ -47,10 +42,8 @@ class Lanes:
         Returns:
             None: nothing waits, or nothing that may start before a heavy request has ended.
         """
-        allowed = [n for n, one in enumerate(queue) if not self.heavy(one.cpu_ms, behind=one.behind)]
-        head = next((n for n, one in enumerate(queue) if not one.behind and self.heavy(one.cpu_ms)), None)
-        if head is None and not allowed:
-            head = 0 if queue else None
+        allowed = [n for n, one in enumerate(queue) if not self.heavy(one.cpu_ms)]
+        head = next((n for n, one in enumerate(queue) if self.heavy(one.cpu_ms)), None)
         if head is not None and self._may_start(queue[head], heavy_busy, since_heavy_s, alone=not allowed):
             allowed = sorted([*allowed, head])
         return next((n for n in allowed if queue[n].kept), allowed[0] if allowed else None)

@@ -47,7 +47,7 @@ class Line:
     def began(self, task: Task) -> None:
         """Note that a worker has a task."""
         task.over = False
-        if self._lanes.heavy(task.cpu_ms, behind=task.behind):
+        if self._lanes.heavy(task.cpu_ms):
             self._heavy.add(task)
 
     def next(self, now: float, kept: AbstractSet[Owner | None]) -> Task | None:
@@ -55,9 +55,9 @@ class Line:
         heavy_busy = self._heavy_busy(now)
         if not self._tasks:
             return None
-        if not kept and not self._lanes.heavy(self._tasks[0].cpu_ms, behind=self._tasks[0].behind):
+        if not kept and not self._lanes.heavy(self._tasks[0].cpu_ms):
             return self._tasks[0]  # which the lanes would say as well, after a look at every one
-        waiting = [Waiting(task.cpu_ms, now - task.queued_at, task.owner in kept, task.behind) for task in self._tasks]
+        waiting = [Waiting(task.cpu_ms, now - task.queued_at, task.owner in kept) for task in self._tasks]
         found = self._lanes.next(waiting, heavy_busy, now - self._heavy_ended)
         return None if found is None else self._tasks[found]
 

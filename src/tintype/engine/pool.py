@@ -60,7 +60,10 @@ class Checkup:
 
 
 class Pool:
-    """Port Engine. Requests wait in line; nothing that a worker began is tried twice; no thread per request."""
+    """Port Engine. Requests wait in line; nothing that a worker began is tried twice; no thread per request.
+
+    `name`: the label of its metrics.
+    """
 
     def __init__(
         self,
@@ -70,9 +73,10 @@ class Pool:
         telemetry: Telemetry,
         clock: Clock,
         command: Sequence[str] | None = None,
+        name: str = "answers",
     ) -> None:
         self._settings, self._security, self._limits = settings, security, limits
-        self._telemetry, self._clock = telemetry, clock
+        self._telemetry, self._clock, self._name = telemetry, clock, name
         self._command = tuple(command or COMMAND)
         self._ledger = PoisonLedger(settings.poison_crashes, settings.poison_s)
         self._size = settings.workers or os.cpu_count() or 1
@@ -94,8 +98,9 @@ class Pool:
             memory_bytes=self._limits.worker_memory_bytes,
             cpu_s=self._limits.image_cpu_s,
             result_bytes=self._limits.result_bytes,
+            nice=self._settings.nice,
         )
-        crew = self._crew = Crew(size, turnover, self._telemetry, self._clock, self._dispatch, self._lost)
+        crew = self._crew = Crew(size, turnover, self._telemetry, self._clock, self._dispatch, self._lost, self._name)
         try:
             crew.open(Starts(self._command, setup, forks=turnover.forks, changed=crew.tend))
             self._judge(await asyncio.shield(crew.first))
@@ -132,7 +137,6 @@ class Pool:
         digest: str,
         deadline: float,
         began: Callable[[], None] | None = None,
-        behind: bool = False,
     ) -> Finished:
         """See port Engine."""
         _check_counts(len(inputs), len(plans))
@@ -146,7 +150,7 @@ class Pool:
         )
         read = partial(read_done, plans=len(plans), most=most)
         task = self._task(number, job, tuple(fd for fd, _, _ in inputs), (tenant, digest), deadline, read)
-        task.images, task.began, task.behind = 1, began, behind
+        task.images, task.began = 1, began
         task.cpu_ms = sum(one.cost.cpu_ms for one in plans)
         task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
         done, bodies = await self._perform(task)
@@ -223,7 +227,7 @@ class Pool:
         """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
         if task.started_at is None:
             self._line.leave(task)
-        self._telemetry.gauge("engine_queue", len(self._line))
+        self._telemetry.gauge("engine_queue", len(self._line), pool=self._name)
 
     def _dispatch(self) -> None:
         """Give waiting tasks to idle workers."""
@@ -285,9 +289,10 @@ class Pool:
     def _measure(self, task: Task, result: str) -> None:
         self._telemetry.count("engine_jobs", result=result)
         if task.started_at is not None:
-            self._telemetry.observe("queue_seconds", task.started_at - task.queued_at)
+            self._telemetry.observe("queue_seconds", task.started_at - task.queued_at, pool=self._name)
             kind = "run" if task.images else "probe"
-            self._telemetry.observe("engine_seconds", self._clock.monotonic() - task.started_at, kind=kind)
+            took = self._clock.monotonic() - task.started_at
+            self._telemetry.observe("engine_seconds", took, kind=kind, pool=self._name)
 
 
 def _number() -> int:

@@ -22,6 +22,9 @@ class EngineSettings:
 
     workers: int = setting(0, "Worker processes; 0 = one for each core.", most=1024)
     isolation: Isolation = setting(Isolation.NODE, "When a worker is replaced: node, tenant or image.")
+    nice: int = setting(
+        5, "How far workers stand back behind the server's own threads and other processes, as nice(2) has it.", most=19
+    )
     heavy_ms: float = setting(
         1000.0, "Predicted CPU time in ms above which a render is heavy: such leave one worker to the rest."
     )

@@ -27,7 +27,6 @@ class Task:
     suspect: Callable[[], Suspect] | None = None  # whom to count a crash against; a function, as a key costs time
     began: Callable[[], None] | None = None  # told when a worker has it: from now on it runs to its end
     cpu_ms: float = 0.0  # as predicted
-    behind: bool = False  # nobody waits for it
     images: int = 0  # how much of a worker's life it counts for: a probe for nothing
     future: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = 0.0

@@ -9,7 +9,7 @@ from tintype.core.errors import TintypeError
 from tintype.ports import Clock, Telemetry
 from tintype.services.jobs import Moved
 
-# Under way at once: they use workers that interactive work wants.
+# Under way at once: one is fetched or looked at while another is made.
 _AT_ONCE = 2
 
 

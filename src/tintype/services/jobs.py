@@ -9,9 +9,12 @@ from typing import TypeAlias
 from tintype.core.binding import Binding
 from tintype.core.formats import Format
 from tintype.core.plan import Plan
-from tintype.ports import Clock, Engine, Finished, Lease, Sources
+from tintype.ports import Clock, Finished, Lease, Runner, Sources
 from tintype.services.look import View, known_format
 from tintype.services.standins import StandIns
+
+# What nobody waits for gets the CPU that is left, so that it may take long; how much of it, `limits.image_cpu_s` bounds.
+_BEHIND_S = 60.0
 
 # A descriptor, its size in bytes and the format of what is in it.
 Input: TypeAlias = tuple[int, int, Format]
@@ -26,18 +29,31 @@ class Moved(Exception):
 
 
 class Jobs:
-    """Runs plans. `timeout_s`: time for one job, which outlives the request that began it."""
+    """Runs plans. `timeout_s`: time for one job, which outlives the request that began it.
 
-    def __init__(self, sources: Sources, engine: Engine, standins: StandIns, clock: Clock, *, timeout_s: float) -> None:
+    `reserve` runs what nobody waits for.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        engine: Runner,
+        reserve: Runner,
+        standins: StandIns,
+        clock: Clock,
+        *,
+        timeout_s: float,
+    ) -> None:
         self._sources = sources
         self._engine = engine
+        self._reserve = reserve
         self._standins = standins
         self._clock = clock
         self._timeout_s = timeout_s
 
-    def deadline(self) -> float:
+    def deadline(self, *, behind: bool = False) -> float:
         """Return until when a job that begins now may take (monotonic)."""
-        return self._clock.monotonic() + self._timeout_s
+        return self._clock.monotonic() + (max(self._timeout_s, _BEHIND_S) if behind else self._timeout_s)
 
     async def source(self, view: View) -> Lease:
         """Open the bytes that a view is of. Raises SourceError, Moved."""
@@ -59,7 +75,7 @@ class Jobs:
 
     async def over(self, first: Input, view: View, plans: Sequence[Plan], began: Callable[[], None]) -> Finished:
         """Run plans over an input and the overlays of a view; `began` is called once a worker has them. Raises likewise."""
-        deadline = self.deadline()
+        deadline = self.deadline(behind=view.behind)
         with ExitStack() as overlays:
             inputs = [first]
             if view.want.wears_watermark:
@@ -68,12 +84,12 @@ class Jobs:
                 if mark.binding.digest not in view.overlays:
                     raise Moved(view.binding)
                 inputs.append((mark.fd(), mark.binding.size, known_format(mark)))
-            return await self._engine.run(
+            engine = self._reserve if view.behind else self._engine
+            return await engine.run(
                 inputs,
                 plans,
                 tenant=view.want.tenant.name,
                 digest=view.binding.digest,
                 deadline=deadline,
                 began=began,
-                behind=view.behind,
             )

@@ -51,6 +51,7 @@ WAYS = ("hit", "renewed", "shared", "miss", "private", "raw", "fallback", "uncha
 OUTCOME = Label("outcome", (*WAYS, *sorted(kinds())))
 TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
 SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))
+POOL = Label("pool", ("answers", "reserve"))
 REASON = Label("reason", ("renewal", "promotion"))
 MADE = Label("result", ("made", "failed", "left"))
 USE = Label("use", ("made", "read"))
@@ -83,7 +84,7 @@ METRICS: tuple[Metric, ...] = (
         "Jobs given to workers, by how they ended.",
         Label("result", ("done", "failed", "crashed", "deadline")),
     ),
-    _seconds("engine_seconds", "Time a job spent in a worker.", Label("kind", ("probe", "run"))),
+    _seconds("engine_seconds", "Time a job spent in a worker.", Label("kind", ("probe", "run")), POOL),
     _counter(
         "engine_cpu_seconds", "CPU time spent in workers, by phase.", Label("phase", ("decode", "steps", "encode"))
     ),
@@ -93,9 +94,9 @@ METRICS: tuple[Metric, ...] = (
         "Workers replaced, by why.",
         Label("reason", ("images", "memory", "tenant", "crash", "deadline", "cpu")),
     ),
-    _gauge("engine_workers", "Workers that are ready for work."),
-    _gauge("engine_queue", "Jobs waiting for a worker."),
-    _seconds("queue_seconds", "Time a job waited for a worker."),
+    _gauge("engine_workers", "Workers that are ready for work.", POOL),
+    _gauge("engine_queue", "Jobs waiting for a worker.", POOL),
+    _seconds("queue_seconds", "Time a job waited for a worker.", POOL),
     _counter("poison", "Jobs refused because their image crashed workers before."),
     # Sources
     _counter(

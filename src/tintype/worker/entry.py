@@ -20,6 +20,7 @@ def main(make_handler: Callable[[], loop.Handler]) -> None:
     setup = first[0]
     with loop.reporting(link):
         sandbox.die_with(setup.parent)
+        os.nice(setup.nice)
         handler = make_handler()
         if setup.zygote:
             zygote.serve(link, handler, setup)
