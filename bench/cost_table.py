@@ -32,6 +32,7 @@ from tintype.core.cost_table import Decode, Encode, Work
 from tintype.core.formats import LOADABLE, SAVABLE, Format
 from tintype.core.pipeline import Color
 from tintype.core.plan import (
+    Average,
     BlurStep,
     Canvas,
     Flatten,
@@ -63,6 +64,7 @@ ICONS = ((32, 32), (128, 128), (256, 256))
 EFFORTS: dict[Format, Sequence[int]] = {Format.WEBP: range(7), Format.AVIF: range(5), Format.JXL: (1, 3, 4, 7)}
 # Nothing here writes HEIC, so its row stays; steps of the table that cost nothing of their own stay too.
 STEP_OF: dict[str, Callable[[int, int], Step]] = {
+    "Average": lambda w, h: Average(width=w // 2, height=h // 2, box=2),
     "TrimBorder": lambda _w, _h: TrimBorder(threshold=10),
     "SmartCrop": lambda w, h: SmartCrop(width=w // 2, height=h // 2),
     "Turn": lambda _w, _h: Turn(angle=90),

@@ -14,10 +14,11 @@ from tintype.core.geometry import Size
 from tintype.core.info import ImageInfo
 from tintype.core.ladder import MARGIN, ladder_of, rung_size
 from tintype.core.offer import Offer
-from tintype.core.pipeline import Bounds, Crop, Fit, Op, Output, Pipeline, Resize, Trim
-from tintype.core.plan import FAST, Plan, Rung, Scale, plan_key
+from tintype.core.pipeline import Crop, Fit, Op, Output, Pipeline, Resize, Trim
+from tintype.core.plan import FAST, Average, Plan, Rung, ToWorking, plan_key
 from tintype.core.policy import Light, Policy, ShrinkTable
 from tintype.core.resolve import resolve, resolve_rung
+from tintype.core.walk import walk
 
 DEFAULT = Policy()
 PHOTO = ImageInfo(format=Format.JPEG, width=4000, height=3000)
@@ -30,7 +31,7 @@ def planned(*ops: Op, info: ImageInfo = PHOTO, rungs: tuple[Rung, ...] = (RUNG,)
 
 
 def test_a_photo_has_a_lossy_rung_and_what_may_be_flat_or_transparent_a_lossless_one() -> None:
-    assert Rung(side=1024, format=Format.JPEG, quality=92, light=Light.GAMMA) == RUNG
+    assert Rung(side=1024, format=Format.JPEG, quality=92) == RUNG
     for info in (replace(PHOTO, format=Format.PNG), replace(PHOTO, format=Format.WEBP, alpha=True)):
         assert [rung.format for rung in ladder_of(info, DEFAULT)] == [Format.PNG]
 
@@ -38,13 +39,14 @@ def test_a_photo_has_a_lossy_rung_and_what_may_be_flat_or_transparent_a_lossless
 @pytest.mark.parametrize(
     "info",
     [
-        replace(PHOTO, width=2000, height=1500),  # the rung would have more than a quarter of its pixels
+        replace(PHOTO, width=2000, height=1500),  # the rung would have more than half of its sides
+        replace(PHOTO, width=20_000, height=9),  # a box of the rung would be higher
         replace(PHOTO, frames=3, format=Format.WEBP),
         replace(PHOTO, bits=16, format=Format.PNG),
         replace(PHOTO, format=Format.SVG),
         replace(PHOTO, format=Format.GIF),
     ],
-    ids=["small", "animated", "deep", "vector", "palette"],
+    ids=["small", "thin", "animated", "deep", "vector", "palette"],
 )
 def test_sources_without_a_ladder(info: ImageInfo) -> None:
     assert ladder_of(info, DEFAULT) == ()
@@ -85,26 +87,43 @@ def test_which_rung_is_used_is_part_of_the_key() -> None:
 
 
 def test_a_rung_is_written_fast_in_srgb_with_its_metadata_and_lies_as_the_original_does() -> None:
-    plan = resolve_rung(RUNG, replace(PHOTO, orientation=6, profile=True), DEFAULT, Bounds())
-    assert (plan.width, plan.height) == (1024, 768)
+    plan = resolve_rung(RUNG, replace(PHOTO, orientation=6, profile=True))
+    assert (plan.width, plan.height) == (1000, 750)
     assert plan.rung == RUNG
     assert (plan.save.format, plan.save.quality, plan.save.effort) == (Format.JPEG, 92, FAST)
     assert not plan.save.strip_metadata
     assert plan.save.strip_color_profile
-    assert {type(step).__name__ for step in plan.steps} == {"ToWorking", "Scale"}
-    assert [step.light for step in plan.steps if isinstance(step, Scale)] == [Light.GAMMA]
+    assert (plan.load.shrink, plan.load.width) == (2, 2000)
+    assert plan.steps == (ToWorking(light=Light.LINEAR), Average(width=1000, height=750, box=2))
+
+
+@pytest.mark.parametrize(
+    ("width", "longest"),
+    [(2048, 1024), (3000, 1500), (3072, 768), (4000, 1000), (4032, 1008), (5472, 912), (6000, 1000), (8192, 1024)],
+)
+def test_a_rung_is_what_whole_boxes_make_of_the_sizes_that_cameras_have(width: int, longest: int) -> None:
+    assert max(rung_size(replace(PHOTO, width=width, height=width * 3 // 4), RUNG)) == longest
 
 
 SIDES = st.integers(1, 20_000)
 
 
-@given(SIDES, SIDES, st.integers(16, 4096))
-def test_a_rung_has_the_size_that_plans_count_on(width: int, height: int, side: int) -> None:
-    info = ImageInfo(format=Format.JPEG, width=width, height=height)
+@given(SIDES, SIDES, st.integers(16, 4096), st.sampled_from([Format.JPEG, Format.PNG]))
+def test_a_rung_has_the_size_that_plans_count_on_and_whole_boxes(
+    width: int, height: int, side: int, format: Format
+) -> None:
+    info = ImageInfo(format=format, width=width, height=height)
     policy = Policy(ladder=(side,), source_pixels=20_000**2)
     for rung in ladder_of(info, policy):
-        plan = resolve_rung(rung, info, policy, Bounds())
-        assert Size(plan.width, plan.height) == rung_size(info, rung)
+        plan = resolve_rung(rung, info)
+        size = rung_size(info, rung)
+        assert Size(plan.width, plan.height) == size == list(walk(plan.load, plan.steps))[-1][2]
+        assert side * 3 / 4 - 1 <= max(size) <= side * 3 / 2
+        assert max(size) * 2 <= max(width, height)
+        for step in plan.steps[1:]:
+            assert isinstance(step, Average)
+            assert step.width * step.box <= plan.load.width
+            assert step.height * step.box <= plan.load.height
 
 
 @given(pipelines(), infos(), offers, policies)

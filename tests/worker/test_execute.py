@@ -18,7 +18,7 @@ from tintype.core.errors import BrokenImage, ImageError
 from tintype.core.formats import FACTS, Format
 from tintype.core.ladder import ladder_of
 from tintype.core.offer import Offer
-from tintype.core.pipeline import Bounds, Color, Output, Pipeline, Resize, SourceRef
+from tintype.core.pipeline import Color, Output, Pipeline, Resize, SourceRef
 from tintype.core.plan import CropBox, Flatten, Load, Overlay, Plan, Save, Scale
 from tintype.core.policy import Policy
 from tintype.core.resolve import resolve, resolve_rung
@@ -211,7 +211,7 @@ class TestRungs:
         policy = Policy(ladder=(400,))
         (rung,) = ladder_of(info, policy)
         asked = Pipeline.of(SourceRef(url="local:///x"), Resize(width=120), output=Output(format=Format.PNG))
-        return resolve_rung(rung, info, policy, Bounds()), resolve(asked, info, Offer(), policy, (rung,))
+        return resolve_rung(rung, info), resolve(asked, info, Offer(), policy, (rung,))
 
     def test_a_result_is_the_same_from_a_rung_of_its_own_job_and_from_one_that_was_kept(self) -> None:
         master, small = self.plans()

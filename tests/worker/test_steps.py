@@ -26,6 +26,7 @@ from tintype.core import plan
 from tintype.core.formats import Format
 from tintype.core.pipeline import Color
 from tintype.core.plan import (
+    Average,
     BlurStep,
     Canvas,
     CropBox,
@@ -98,6 +99,31 @@ class TestScale:
         small = stepped(pixels, Scale(width=to_width, height=to_height))
         assert small.shape == (to_height, to_width, 3)
         assert np.abs(small.astype(int) - 90).max() <= 1
+
+
+class TestAverage:
+    @pytest.mark.parametrize("make", [gradient, translucent])
+    def test_every_box_becomes_its_mean_in_linear_light(self, make: type) -> None:
+        pixels = make(203, 101)
+        small = stepped(pixels, Average(width=50, height=25, box=4))
+        assert small.shape == (25, 50, pixels.shape[2])
+        wanted = stepped(pixels[:100, 1:201], Scale(width=50, height=25, light=Light.LINEAR))
+        assert distance(small, wanted) < 2
+
+    def test_black_and_white_are_half_the_light(self) -> None:
+        board = np.indices((64, 64)).sum(axis=0) % 2 * 255
+        pixels = np.dstack([board] * 3).astype(np.uint8)
+        assert np.abs(stepped(pixels, Average(width=32, height=32, box=2)).astype(int) - 188).max() <= 1
+
+    @pytest.mark.parametrize("width", [1, 7, 40])
+    @pytest.mark.parametrize("box", [1, 2, 3, 5])
+    def test_any_box_of_any_size(self, width: int, box: int) -> None:
+        noise = np.random.default_rng(box).integers(0, 255, (70 * box + 1, width * box, 3), dtype=np.uint8)
+        small = stepped(noise, Average(width=width, height=70, box=box))
+        top = noise[: 70 * box].reshape(70, box, width, box, 3) / 255
+        light = (((top + 0.055) / 1.055) ** 2.4 * (top > 0.04045) + top / 12.92 * (top <= 0.04045)).mean(axis=(1, 3))
+        stored = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+        assert np.abs(small - stored).max() <= 1
 
 
 class TestTurn:

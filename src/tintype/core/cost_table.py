@@ -62,6 +62,7 @@ STEPS: dict[str, Work] = {
     "CropBox": Work(),
     "SmartCrop": Work(read_ms=3.0, whole=True),
     "Scale": Work(read_ms=2.7, made_ms=9.3),
+    "Average": Work(read_ms=2.4),
     "Turn": Work(read_ms=6.5, whole=True),
     "Mirror": Work(read_ms=3.7, whole=True),
     "BlurStep": Work(read_ms=4.1, whole=True),

@@ -10,24 +10,22 @@ from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Color, Pipeline
-from tintype.core.policy import Light, Policy
+from tintype.core.policy import Encoders, Light, Policy
 from tintype.core.values import Value, canonical_bytes, fingerprint
 
 
 class Rung(Value, frozen=True):
-    """A smaller master of a source: made from the original, in sRGB, not turned, and kept beside it.
+    """A smaller master of a source: made from the original, in linear light, in sRGB, not turned, and kept beside it.
 
     Attributes:
-        side: longest side in pixels.
+        side: longest side in pixels, nearly: see `ladder.rung_size`.
         format: a form that is quick to read: JPEG, or PNG for what may be transparent or flat.
         quality: of a JPEG.
-        light: what the original was reduced in.
     """
 
     side: int
     format: Format
     quality: int
-    light: Light
 
 
 class Load(Value, frozen=True):
@@ -107,6 +105,14 @@ class Scale(Value, frozen=True):
     light: Light = Light.GAMMA
 
 
+class Average(Value, frozen=True):
+    """Average box x box pixels each in linear light; width x height boxes from the middle, the rest at the edges goes."""
+
+    width: int
+    height: int
+    box: int
+
+
 class Turn(Value, frozen=True):
     """EXIF and asked rotation in one: mirror left-right first (`mirror`), then clockwise `angle`."""
 
@@ -172,6 +178,7 @@ Step: TypeAlias = (
     | CropBox
     | SmartCrop
     | Scale
+    | Average
     | Turn
     | Mirror
     | BlurStep
@@ -205,6 +212,7 @@ class Save(Value, frozen=True):
     palette: bool = False
     colors: int = 256
     preset: str = "default"
+    encoders: Encoders = Encoders.MEASURED  # of JPEG and AVIF
     sanitize: bool = True  # SVG pass-through only
     animated: bool = False
 

@@ -18,12 +18,13 @@ from tintype.core.finishing import FINISHING
 from tintype.core.formats import FACTS, Format
 from tintype.core.geometry import Size, View, upright
 from tintype.core.info import ImageInfo
+from tintype.core.ladder import decoder_part, rung_box, rung_size
 from tintype.core.loading import Loaded, first_load, scale_on_load
 from tintype.core.negotiate import for_size, hinted, is_animation, output_format, passes_through, save_as
 from tintype.core.offer import Offer
-from tintype.core.pipeline import Bounds, Flip, Orient, Output, Pipeline, Resize, Rotate, SourceRef, Trim
-from tintype.core.plan import FAST, Load, Plan, Rest, Rung, Save, Scale, ToWorking, TrimBorder
-from tintype.core.policy import Light, Policy, ShrinkTable
+from tintype.core.pipeline import Flip, Orient, Pipeline, Rotate, Trim
+from tintype.core.plan import FAST, Average, Load, Plan, Rest, Rung, Save, Scale, Step, ToWorking, TrimBorder
+from tintype.core.policy import Light, Policy
 from tintype.core.shaping import SHAPING
 from tintype.core.sizing import Wish, sizes_of
 from tintype.core.walk import loaded
@@ -59,20 +60,19 @@ def resolve(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy, r
     return _until_trim(trim, pipeline, info, policy, kind, load)
 
 
-def resolve_rung(rung: Rung, info: ImageInfo, policy: Policy, bounds: Bounds) -> Plan:
-    """Decide how a rung is made from the original. Metadata stays in it, for results that keep some. Raises as `resolve`."""
-    output = Output(
-        format=rung.format,
-        format_quality=((rung.format, rung.quality),) if rung.quality else (),
-        strip_metadata=False,
-        strip_color_profile=True,
-    )
-    resize = Resize(width=rung.side, height=rung.side)
-    pipeline = Pipeline.of(SourceRef(url=""), resize, output=output, bounds=bounds)
-    policy = replace(policy, light=rung.light, shrink_table=ShrinkTable.MEASURED, enforce_formats=(), frames=1)
-    plan = resolve(pipeline, info, Offer(), policy)
-    # Nobody waits for it to come over a network: it is written as fast as can be.
-    return replace(plan, save=replace(plan.save, effort=FAST, progressive=False, palette=False), rung=rung)
+def resolve_rung(rung: Rung, info: ImageInfo) -> Plan:
+    """Decide how a rung is made from the original, which a result was resolved of before: bounds were held then.
+
+    Metadata stays in it, for results that keep some. Nobody waits for it to come over a network: it is written fast.
+    """
+    size, box = rung_size(info, rung), rung_box(info, rung)
+    shrink = decoder_part(info)
+    load = Load(format=info.format, width=info.width // shrink, height=info.height // shrink, shrink=shrink)
+    steps: tuple[Step, ...] = (ToWorking(light=Light.LINEAR),)
+    if box > shrink:
+        steps = (*steps, Average(**size._asdict(), box=box // shrink))
+    save = Save(format=rung.format, quality=rung.quality, strip_metadata=False, effort=FAST)
+    return _priced(Plan(load=load, steps=steps, save=save, rung=rung, **size._asdict()), info)
 
 
 def resolve_rest(rest: Rest, width: int, height: int) -> Plan:

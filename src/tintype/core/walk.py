@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tintype.core.geometry import Size
-from tintype.core.plan import Canvas, CropBox, Load, Scale, SmartCrop, Step, Turn
+from tintype.core.plan import Average, Canvas, CropBox, Load, Scale, SmartCrop, Step, Turn
 
 
 def loaded(load: Load) -> Size:
@@ -16,7 +16,7 @@ def loaded(load: Load) -> Size:
 def after(step: Step, size: Size) -> Size:
     """Return the size a step leaves of an image; that of a TrimBorder is not known before, so its input's."""
     match step:
-        case CropBox() | SmartCrop() | Scale() | Canvas():
+        case CropBox() | SmartCrop() | Scale() | Average() | Canvas():
             return Size(step.width, step.height)
         case Turn():
             return size.turned(step.angle)

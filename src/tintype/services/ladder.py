@@ -59,7 +59,7 @@ class Ladder:
     async def _make(self, view: View, rung: Rung, began: Callable[[], None]) -> Finished:
         info, generation = view.binding.info, self._mezzanines.generation
         assert info is not None
-        master = resolve_rung(rung, info, view.want.tenant.policy, view.want.asked.pipeline.bounds)
+        master = resolve_rung(rung, info)
         finished = await self._jobs.over_source(view, (master, view.plan), began)
         await self._mezzanines.put(view.binding, rung, finished.bodies[0], generation=generation)
         self._telemetry.count("rungs", use="made")

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from tintype.worker import transfer
 from tintype.worker.alpha import premultiplied
 from tintype.worker.pixels import Image, colour_bands, from_array
 
@@ -35,14 +36,8 @@ def _mapped(image: Image, table: Image, *, alpha_factor: float, space: str) -> I
 
 @cache
 def _tables() -> tuple[Image, Image]:
-    """Return 8-bit stored -> 16-bit linear, and back, by the sRGB transfer function of IEC 61966-2-1."""
-    stored = np.arange(256) / 255
-    linear = np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
-    to_linear = np.rint(linear * 65535).astype(np.uint16)
-    linear = np.arange(65536) / 65535
-    stored = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    to_stored = np.rint(stored * 255).astype(np.uint8)
-    return _table(to_linear), _table(to_stored)
+    """Return 8-bit stored -> 16-bit linear, and back."""
+    return _table(transfer.to_light()), _table(transfer.to_stored())
 
 
 def _table(values: npt.NDArray[np.generic]) -> Image:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tintype.core import plan
 from tintype.worker.pixels import Image
+from tintype.worker.steps.average import average
 from tintype.worker.steps.canvas import canvas, flatten
 from tintype.worker.steps.context import Context
 from tintype.worker.steps.crop import crop
@@ -24,6 +25,7 @@ STEPS: dict[type[plan.Step], Callable[[Image, Any, Context], Image]] = {
     plan.CropBox: crop,
     plan.SmartCrop: smart_crop,
     plan.Scale: scale,
+    plan.Average: average,
     plan.Turn: turn,
     plan.Mirror: mirror,
     plan.BlurStep: blur,
