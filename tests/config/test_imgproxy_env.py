@@ -15,7 +15,7 @@ from tintype.config.imgproxy_table import RENAMED, VARIABLES
 from tintype.config.schema import find
 from tintype.core.errors import Misconfigured
 from tintype.core.formats import Format
-from tintype.core.policy import Light, ShrinkTable
+from tintype.core.policy import Encoders, Light, ShrinkTable
 
 KEY, SALT = "736563726574", "68656c6c6f"
 
@@ -51,6 +51,7 @@ def test_any_variable_selects_imgproxys_own_defaults() -> None:
     (only,) = config.tenants
     policy = only.tenant.policy
     assert (policy.light, policy.shrink_table) == (Light.GAMMA, ShrinkTable.IMGPROXY)
+    assert policy.encoders is Encoders.IMGPROXY
     assert (policy.quality, policy.webp_effort, policy.avif_speed, policy.jxl_effort) == (80, 4, 8, 4)
     assert dict(policy.format_quality) == {Format.WEBP: 79, Format.AVIF: 63, Format.JXL: 77}
     assert policy.preferred_formats == (Format.JPEG, Format.PNG, Format.GIF)

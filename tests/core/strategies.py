@@ -31,7 +31,7 @@ from tintype.core.pipeline import (
     Trim,
     Watermark,
 )
-from tintype.core.policy import Light, Policy, ShrinkTable
+from tintype.core.policy import Encoders, Light, Policy, ShrinkTable
 
 SOURCE = SourceRef(url="https://example.com/a.jpg")
 
@@ -138,6 +138,7 @@ policies = st.builds(
     light=st.sampled_from(Light),
     shrink_on_load=st.booleans(),
     shrink_table=st.sampled_from(ShrinkTable),
+    encoders=st.sampled_from(Encoders),
     rasterize_svg=st.booleans(),
     watermark=st.booleans(),
     frames=st.sampled_from((1, 3, 100)),

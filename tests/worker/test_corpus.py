@@ -17,7 +17,7 @@ from tintype.core.errors import TintypeError
 from tintype.core.formats import FACTS, Format
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Orient, Output, Pipeline, Resize, SourceRef
-from tintype.core.policy import Policy, ShrinkTable
+from tintype.core.policy import Encoders, Policy, ShrinkTable
 from tintype.core.resolve import resolve
 from tintype.core.sniff import sniff
 from tintype.dialects.imgproxy.dialect import Imgproxy
@@ -25,7 +25,7 @@ from tintype.dialects.imgproxy.settings import ImgproxySettings
 from tintype.worker.execute import Rendered, execute
 from tintype.worker.probe import probe
 
-IMGPROXY = Policy(webp_effort=4, shrink_table=ShrinkTable.IMGPROXY)
+IMGPROXY = Policy(webp_effort=4, avif_speed=8, encoders=Encoders.IMGPROXY, shrink_table=ShrinkTable.IMGPROXY)
 UPRIGHT = Pipeline.of(SourceRef(url="x"), Orient(), Resize(width=120, height=120), output=Output(format=Format.PNG))
 
 RASTER = Pipeline.of(SourceRef(url="x"), Resize(width=100), output=Output(format=Format.PNG))

@@ -51,6 +51,9 @@ POLICY: dict[str, dict[str, Any]] = {
     "frame_pixels": _doc("Most pixels of one frame of an animation; 0 = `source_pixels` bounds all frames together."),
     "result_side_px": _doc("Longest side of a result in pixels; 0 = the format's own limit."),
     "result_pixels": _doc("Most pixels of a result, with all that is put around it.", least=1),
+    "encoders": _doc(
+        "How JPEG and AVIF are tuned: measured (the better picture for the bytes) or imgproxy (the files it would make)."
+    ),
     "jpeg_progressive": _doc("Write progressive JPEG."),
     "png_interlaced": _doc("Write interlaced PNG."),
     "png_quantize": _doc("Write PNG with a palette."),

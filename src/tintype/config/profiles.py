@@ -21,7 +21,9 @@ _IMGPROXY: dict[str, Any] = {
     "sources.allow_private": True,
     "tenants.*.policy.light": "gamma",
     "tenants.*.policy.shrink_table": "imgproxy",
+    "tenants.*.policy.encoders": "imgproxy",
     "tenants.*.policy.webp_effort": 4,
+    "tenants.*.policy.avif_speed": 8,
     "tenants.*.delivery.promote": False,
 }
 PROFILES = {"tintype": _TINTYPE, "imgproxy": _IMGPROXY}

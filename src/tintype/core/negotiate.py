@@ -128,14 +128,15 @@ def _quality(format: Format, output: Output, policy: Policy) -> int:
 def _encoder(save: Save, policy: Policy) -> Save:
     match save.format:
         case Format.JPEG:
-            return replace(save, progressive=policy.jpeg_progressive)
+            return replace(save, progressive=policy.jpeg_progressive, encoders=policy.encoders)
         case Format.PNG:
             save = replace(save, progressive=policy.png_interlaced, palette=policy.png_quantize)
             return replace(save, colors=policy.png_colors) if policy.png_quantize else save
         case Format.WEBP:
             return replace(save, effort=policy.webp_effort, preset=policy.webp_preset)
         case Format.AVIF:
-            return replace(save, effort=9 - policy.avif_speed)  # libvips' effort is libaom's speed, upside down
+            # libvips' effort is libaom's speed, upside down
+            return replace(save, effort=9 - policy.avif_speed, encoders=policy.encoders)
         case Format.JXL:
             return replace(save, effort=policy.jxl_effort)
         case _:

@@ -22,6 +22,13 @@ class ShrinkTable(StrEnum):
     IMGPROXY = "imgproxy"  # down to the target itself, and sizes rounded after decoding, as imgproxy does
 
 
+class Encoders(StrEnum):
+    """How encoders are set where there is no setting for it (`worker.codecs.savers`)."""
+
+    MEASURED = "measured"  # fewest bytes for the picture and the time
+    IMGPROXY = "imgproxy"  # the files that imgproxy makes: its JPEG tables, its AVIF tuning
+
+
 class Policy(Value, frozen=True):
     """The shaping half of a tenant's settings. `auto_*` formats replace an unnamed output format when the client accepts
     them, `enforce_*` replace a named one too. `source_pixels` etc. are bounds, 0 = no bound where noted.
@@ -54,13 +61,14 @@ class Policy(Value, frozen=True):
     result_side_px: int = 0  # 0 = only the format's own limit
     result_pixels: int = 200_000_000  # canvas after extend and pad
     # Encoders
+    encoders: Encoders = Encoders.MEASURED
     jpeg_progressive: bool = False
     png_interlaced: bool = False
     png_quantize: bool = False
     png_colors: int = 256
     webp_effort: int = 2
     webp_preset: str = "default"
-    avif_speed: int = 8
+    avif_speed: int = 9
     jxl_effort: int = 4
     # Mezzanines (see `core.ladder`)
     ladder: tuple[int, ...] = (1024,)  # longest sides of the rungs in pixels; () = none are made

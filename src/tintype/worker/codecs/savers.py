@@ -1,37 +1,73 @@
-"""How results are written: one function for each format, with the options that make imgproxy's users' files."""
+"""How results are written: one function for each format, and the encoders' settings in one table.
+
+The figures behind it: docs/performance.md, Encoders (`python -m bench.encoders`); what was weighed: docs/decisions/0017.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from tintype.core.formats import Format
 from tintype.core.plan import FAST, Save
+from tintype.core.policy import Encoders
 from tintype.worker import colour
-from tintype.worker.codecs import bmp, ico, jxl
+from tintype.worker.codecs import bmp, ico, jxl, plain
+from tintype.worker.codecs import png as own_png
 from tintype.worker.pixels import Image, number
-
-# Of PNG in icons; level 6 takes 1.7 times as long on photos and saves 1.3 %.
-_DEFLATE_LEVEL = 4
 
 Saver = Callable[[Image, Save, int], bytes]
 
 
-# Of 1 to 10; libvips' own 7 takes three times as long for 11 % fewer bytes (3 MP photo).
-_GIF_EFFORT = 4
+class Settings(NamedTuple):
+    """What the encoders of one kind are told where neither the URL nor the policy says anything.
+
+    Attributes:
+        jpeg_table: which of mozjpeg's quantisation tables, below a quality of 90; 0 is the standard's.
+        avif: of libvips' heifsave, besides quality and effort.
+        plain_avif: whether what `plain` takes is its to write, with all of the colour and libaom's tuning for still images.
+    """
+
+    jpeg_table: int
+    avif: dict[str, Any]
+    plain_avif: bool
+
+
+_SPEEDS = 9  # libaom's speed at effort 0
+_JPEG_TABLE_BELOW = 90  # quality; from there on libvips also keeps all of the colour (4:4:4)
+_SETTINGS = {
+    Encoders.MEASURED: Settings(jpeg_table=3, avif={"tune": "iq", "subsample_mode": "off"}, plain_avif=True),
+    Encoders.IMGPROXY: Settings(jpeg_table=0, avif={"tune": "ssim"}, plain_avif=False),
+}
+# libdeflate's level up to so many pixels of a PNG: what makes no more bytes than libpng's level 6 with every filter.
+_PNG_LEVELS = ((500_000, 5), (0, 2))  # 0: any number
+_ICON_LEVEL = 4  # of PNG in icons; level 6 takes 1.7 times as long on photos and saves 1.3 %
+_GIF_EFFORT = 4  # of 1 to 10; libvips' own 7 takes three times as long for 11 % fewer bytes (3 MP photo)
 
 
 def jpeg(image: Image, save: Save, quality: int) -> bytes:
     # Huffman tables of its own make a photo 2 % smaller and take half of the time at quality 92.
     own_tables = save.effort > FAST
-    return bytes(image.jpegsave_buffer(Q=_q(quality), optimize_coding=own_tables, interlace=save.progressive))
+    table = _SETTINGS[save.encoders].jpeg_table if quality < _JPEG_TABLE_BELOW else 0
+    return bytes(
+        image.jpegsave_buffer(Q=_q(quality), optimize_coding=own_tables, interlace=save.progressive, quant_table=table)
+    )
 
 
 def png(image: Image, save: Save, _quality: int) -> bytes:
     """Write a palette where it is asked for or the source had one, true colour otherwise."""
     colors = save.colors if save.palette else _source_colors(image)
-    if not colors:
+    if colors:
+        depth = _depth(colors)
+        return bytes(image.pngsave_buffer(interlace=save.progressive, filter="none", palette=True, bitdepth=depth))
+    pixels = None if save.progressive else plain.plain(image)
+    if pixels is None:
         return bytes(image.pngsave_buffer(interlace=save.progressive, filter="all", compression=save.effort))
-    return bytes(image.pngsave_buffer(interlace=save.progressive, filter="none", palette=True, bitdepth=_depth(colors)))
+    return own_png.save(pixels, FAST if save.effort == FAST else _png_level(image))
+
+
+def _png_level(image: Image) -> int:
+    return next(level for most, level in _PNG_LEVELS if not most or image.width * image.height <= most)
 
 
 def _source_colors(image: Image) -> int:
@@ -46,11 +82,18 @@ def _depth(colors: int) -> int:
 
 
 def webp(image: Image, save: Save, quality: int) -> bytes:
+    pixels = plain.plain(image) if save.preset == "default" else None
+    if pixels is not None:
+        return plain.webp(pixels, _q(quality), save.effort)
     return bytes(image.webpsave_buffer(Q=_q(quality), effort=save.effort, preset=save.preset))
 
 
 def avif(image: Image, save: Save, quality: int) -> bytes:
-    return bytes(image.heifsave_buffer(Q=_q(quality), compression="av1", effort=save.effort, tune="ssim"))
+    settings = _SETTINGS[save.encoders]
+    pixels = plain.plain(image) if settings.plain_avif else None
+    if pixels is not None:
+        return plain.avif(pixels, _q(quality), _SPEEDS - save.effort)
+    return bytes(image.heifsave_buffer(Q=_q(quality), compression="av1", effort=save.effort, **settings.avif))
 
 
 def gif(image: Image, _save: Save, _quality: int) -> bytes:
@@ -64,7 +107,7 @@ def tiff(image: Image, _save: Save, quality: int) -> bytes:
 
 def icon(image: Image, _save: Save, _quality: int) -> bytes:
     """Write true colour: readers of icons do not look for a palette's alpha."""
-    return ico.save(bytes(image.pngsave_buffer(compression=_DEFLATE_LEVEL)), image.width, image.height)
+    return ico.save(bytes(image.pngsave_buffer(compression=_ICON_LEVEL)), image.width, image.height)
 
 
 def bitmap(image: Image, save: Save, quality: int) -> bytes:
