@@ -40,6 +40,7 @@ from tintype.telemetry.node import NodeTelemetry
 from tintype.web.demo import Demo
 from tintype.web.front import ASGIApp, Front
 from tintype.web.greet import greet
+from tintype.web.handover import HandOver
 from tintype.web.image import ImagePath
 from tintype.web.memo import Memo
 from tintype.web.mounts import Mount, Mounts, Site
@@ -137,6 +138,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         clock,
         telemetry,
         limits,
+        HandOver(server.hand_over, data / "handed", telemetry),
         development_errors=server.development_errors,
         debug_headers=server.debug_headers,
     )

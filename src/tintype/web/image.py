@@ -18,6 +18,7 @@ from tintype.services.look import Want
 from tintype.services.render import Render
 from tintype.web.edge import edge_age
 from tintype.web.forward import forwarded
+from tintype.web.handover import HandOver
 from tintype.web.headers import (
     SECURITY,
     cache_control,
@@ -49,6 +50,7 @@ class ImagePath:
         clock: Clock,
         telemetry: Telemetry,
         limits: Limits,
+        handover: HandOver,
         *,
         development_errors: bool = False,
         debug_headers: bool = False,
@@ -61,6 +63,7 @@ class ImagePath:
         self._clock = clock
         self._telemetry = telemetry
         self._limits = limits
+        self._handover = handover
         self._development_errors = development_errors
         self._debug_headers = debug_headers
 
@@ -222,6 +225,8 @@ class ImagePath:
             headers += [(b"etag", etag)] if etag else []
             if is_current(reply.request.headers, etag, _modified(mount.tenant, binding)):
                 await reply.empty(304, headers, "raw", answer.timings)
+            elif handed := await self._handover.headers(reply.request.headers, lease.fd(), binding.size):
+                await reply.empty(200, headers + handed, "raw", answer.timings)
             else:
                 await reply.file(headers, lease.fd(), binding.size, answer.timings)
 

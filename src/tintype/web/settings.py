@@ -26,6 +26,11 @@ class ServerSettings:
     read_timeout_s: float = setting(10.0, "Time for a client to send request headers, and for an idle connection to.")
     write_timeout_s: float = setting(60.0, "Time a client may take to read its answer.")
     drain_timeout_s: float = setting(20.0, "Time running requests get to end after SIGTERM.")
+    hand_over: str = setting(
+        "",
+        "Location where an nginx on this machine has the folder `handed` of data_dir, /handed for one: it is asked to send"
+        " originals of 1 MB and more itself (X-Accel-Redirect); empty = the node sends them.",
+    )
     development_errors: bool = setting(False, "Show full error messages in answers; for development only.")
     debug_headers: bool = setting(False, "Add X-Origin-* and X-Result-* headers.")
     demo: bool = setting(True, "Serve the demo page at / while listening on loopback with the embedded key.")
