@@ -13,7 +13,7 @@ from tintype.ports import Clock, Finished, Lease, Runner, Sources
 from tintype.services.look import View, known_format
 from tintype.services.standins import StandIns
 
-# What nobody waits for gets the CPU that is left, so that it may take long; how much of it, `limits.image_cpu_s` bounds.
+# What nobody waits for gets the CPU that is left, so that it may take long; how much of it, `limits.worker_cpu_s` bounds.
 _BEHIND_S = 60.0
 
 # A descriptor, its size in bytes and the format of what is in it.
