@@ -68,10 +68,12 @@ def test_the_ratios_are_those_of_the_upright_image() -> None:
     assert (done.shrink_x, done.shrink_y) == (4.0, 4.001)
 
 
-def test_webp_scales_to_the_target_or_to_twice_of_it() -> None:
+def test_webp_scales_to_the_target_or_what_is_too_large_to_be_held_to_twice_of_it() -> None:
     assert decoded(WEBP, IMGPROXY, Resize(width=300)).size == (300, 203)
-    assert decoded(WEBP, MEASURED, Resize(width=300)).load.scale == 1.0
-    assert decoded(WEBP, MEASURED, Resize(width=200)).size == (400, 271)
+    assert decoded(WEBP, MEASURED, Resize(width=200)).load.scale == 1.0
+    large = replace(WEBP, width=8008, height=5416)
+    assert decoded(large, MEASURED, Resize(width=2400)).load.scale == 1.0
+    assert decoded(large, MEASURED, Resize(width=1600)).size == (3200, 2164)
 
 
 def test_a_frame_of_an_animated_webp_is_not_scaled() -> None:

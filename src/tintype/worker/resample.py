@@ -7,8 +7,8 @@ block, which BLAS does at several times the speed of a loop over taps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from math import ceil, floor
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -21,14 +21,18 @@ from tintype.worker.pixels import Image
 
 T = TypeVar("T", np.uint16, np.uint8)
 Floats = npt.NDArray[np.float32]
-Light = npt.NDArray[np.uint16] | Floats  # 0 to 65535; 16 bits are moved in half the time
+Light = npt.NDArray[np.uint16]  # 0 to 65535; 16 bits are moved in half the time of floats
 Bytes = npt.NDArray[np.uint8]
 
 # What boxes leave to Lanczos: twice the result's size, or from a reduction by 3 on, where the work is, one and a half times.
 # Measured: 1.5 costs a point of SSIMULACRA2, a tenth of one after JPEG encoding; 1.25 costs five, and half a one.
 _LEFT, _LEFT_NEAR, _NEAR = 2.0, 1.5, 4.0
 _LOBES = 3
-_BLOCK = 24  # rows or columns of the result that are made in one product; more of them weigh more zeros
+_FULL = 65535
+_DOWN, _ACROSS = 8, 16  # rows and columns of the result that are made in one product; more of them weigh more zeros
+_TOGETHER = 3  # blocks of rows that are made of one strip
+# BLAS takes a third of the time for products of up to so many multiplications: it packs nothing.
+_SMALL = 1_000_000
 
 
 class Block(NamedTuple):
@@ -39,6 +43,7 @@ class Block(NamedTuple):
     first: int
     last: int
     weights: Floats
+    turned: Floats  # and laid out so, which the product along rows is faster with
 
 
 class Axis(NamedTuple):
@@ -51,67 +56,102 @@ class Axis(NamedTuple):
 
 def reduced(image: Image, width: int, height: int) -> Bytes:
     """Return rows x columns x bands of an 8-bit image, gray or RGB with or without alpha, reduced in linear light."""
-    down, across = _axis(image.height, height), _axis(image.width, width)
+    down, across = _axis(image.height, height, _DOWN), _axis(image.width, width, _ACROSS)
     out = np.empty((height, width, image.bands), np.uint8)
-    held = np.empty((0, across.boxes * image.bands), np.float32)  # rows of boxes that blocks to come need
+    held = np.empty((0, image.bands * across.boxes), np.float32)  # rows of boxes that blocks to come need, band by band
     at = 0  # and the number of the first
-    for block, strip in zip(down.blocks, _strips(image, down), strict=True):
-        fresh = _light(strip, across, down).reshape(-1, held.shape[1])
-        held = np.concatenate([held[block.first - at :], fresh], dtype=np.float32)
-        at = block.first
-        rows = (block.weights @ held).reshape(-1, across.boxes, image.bands)
-        out[block.begin : block.end] = _stored(_across(rows, across))
+    groups = [down.blocks[i : i + _TOGETHER] for i in range(0, len(down.blocks), _TOGETHER)]
+    for blocks, strip in zip(groups, _strips(image, groups, down.box), strict=True):
+        held = _joined(held[blocks[0].first - at :], _light(strip, across, down))
+        at = blocks[0].first
+        rows = _down(held, blocks).reshape(-1, across.boxes)
+        light = _across(rows, across).reshape(-1, image.bands, width)
+        _store(light, out[blocks[0].begin : blocks[-1].end])
+    return out
+
+
+def _joined(held: Floats, fresh: Sequence[Light]) -> Floats:
+    """Put rows below those that are held, the bands beside each other."""
+    boxes = fresh[0].shape[1]
+    joined = np.empty((len(held) + len(fresh[0]), held.shape[1]), np.float32)
+    joined[: len(held)] = held
+    for band, light in enumerate(fresh):
+        joined[len(held) :, band * boxes : (band + 1) * boxes] = light
+    return joined
+
+
+def _down(held: Floats, blocks: Sequence[Block]) -> Floats:
+    """Weigh along columns, a few of them at a time."""
+    origin, top = blocks[0].begin, blocks[0].first
+    out = np.empty((blocks[-1].end - origin, held.shape[1]), np.float32)
+    for block in blocks:
+        rows, made = held[block.first - top : block.last - top], out[block.begin - origin : block.end - origin]
+        most = max(1, _SMALL // block.weights.size)
+        for left in range(0, held.shape[1], most):
+            np.matmul(block.weights, rows[:, left : left + most], out=made[:, left : left + most])
     return out
 
 
 def _across(rows: Floats, axis: Axis) -> Floats:
-    """Weigh along rows, which is done on columns: products go down."""
-    count, boxes, bands = rows.shape
-    turned = cv2.transpose(rows).reshape(boxes, count * bands)
-    out = np.empty((axis.blocks[-1].end, count * bands), np.float32)
+    """Weigh along rows."""
+    out = np.empty((len(rows), axis.blocks[-1].end), np.float32)
     for block in axis.blocks:
-        np.matmul(block.weights, turned[block.first : block.last], out=out[block.begin : block.end])
-    return np.asarray(cv2.transpose(out.reshape(-1, count, bands)), np.float32).reshape(count, -1, bands)
+        np.matmul(rows[:, block.first : block.last], block.turned, out=out[:, block.begin : block.end])
+    return out
 
 
-def _strips(image: Image, down: Axis) -> Iterator[Bytes]:
-    """Yield for each block the rows that are new to it, from the top down: decoders cannot go back."""
+def _strips(image: Image, groups: Sequence[Sequence[Block]], box: int) -> Iterator[Bytes]:
+    """Yield for each group of blocks the rows that are new to it, from the top down: decoders cannot go back."""
     region = pyvips.Region.new(image)
     top = 0
-    for block in down.blocks:
-        end = min(block.last * down.box, image.height)
+    for blocks in groups:
+        end = min(blocks[-1].last * box, image.height)
         rows = region.fetch(0, top, image.width, end - top) if end > top else b""
         yield np.frombuffer(rows, np.uint8).reshape(-1, image.width, image.bands)
-        top = end
+        top = max(top, end)
 
 
-def _light(strip: Bytes, across: Axis, down: Axis) -> Light:
-    """Return premultiplied linear light, averaged over boxes."""
+def _light(strip: Bytes, across: Axis, down: Axis) -> Sequence[Light]:
+    """Return premultiplied linear light by band, averaged over boxes."""
     rows, bands = ceil(len(strip) / down.box), strip.shape[2]
     if not rows:
-        return np.empty((0, across.boxes, bands), np.float32)
+        return [np.empty((0, across.boxes), np.uint16)] * bands
     below, beside = rows * down.box - len(strip), across.boxes * across.box - strip.shape[1]
     if below or beside:
-        strip = np.pad(strip, ((0, below), (0, beside), (0, 0)), mode="edge")
-    light: Light = _looked_up(strip, _to_light())
-    if bands in (2, 4):
-        light = light * (strip[:, :, -1:] * np.float32(1 / 255))
-        light[:, :, -1] = strip[:, :, -1]
-    if across.box * down.box == 1:
+        strip = np.asarray(cv2.copyMakeBorder(strip, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
+    if bands in (1, 3):
+        return _split(_boxed(_looked_up(strip, _to_light()), across.boxes, rows))
+    return [_boxed(band, across.boxes, rows) for band in _premultiplied(_split(strip))]
+
+
+def _split(pixels: npt.NDArray[T]) -> Sequence[npt.NDArray[T]]:
+    return cast("Sequence[npt.NDArray[T]]", cv2.split(pixels))
+
+
+def _premultiplied(bands: Sequence[Bytes]) -> Iterator[Light]:
+    """Yield light, and alpha last. Band by band, as mixed they take twice the time."""
+    alpha = np.multiply(bands[-1], 257, dtype=np.uint16)
+    for band in bands[:-1]:
+        yield np.asarray(cv2.multiply(_looked_up(band, _to_light()), alpha, scale=1 / _FULL), np.uint16)
+    yield alpha
+
+
+def _boxed(light: Light, boxes: int, rows: int) -> Light:
+    if light.shape[:2] == (rows, boxes):
         return light
-    boxed = cv2.resize(light, (across.boxes, rows), interpolation=cv2.INTER_AREA)
-    return cast("Light", boxed.reshape(rows, -1, bands))
+    return np.asarray(cv2.resize(light, (boxes, rows), interpolation=cv2.INTER_AREA), np.uint16)
 
 
-def _stored(light: Floats) -> Bytes:
-    """Return 8-bit values of premultiplied light; what Lanczos overshoots is cut off."""
-    if light.shape[2] in (1, 3):
-        return _looked_up(_levels(light), _to_stored())
-    alpha = np.clip(light[:, :, -1:], 0, 255)
-    light[:, :, :-1] *= 255 / np.maximum(alpha, 0.5)
-    stored = _looked_up(_levels(light), _to_stored())
-    stored[:, :, -1:] = np.rint(alpha)
-    return stored
+def _store(light: Floats, out: Bytes) -> None:
+    """Write 8-bit values of premultiplied light, rows x bands x columns; what Lanczos overshoots is cut off."""
+    rows, bands, _ = light.shape
+    alpha = np.clip(light[:, -1], 0, _FULL) if bands in (2, 4) else None
+    if alpha is not None:
+        light[:, :-1] *= (_FULL / np.maximum(alpha, _FULL / 512))[:, np.newaxis]
+    stored = _looked_up(_levels(light.reshape(rows, -1)), _to_stored()).reshape(light.shape)
+    if alpha is not None:
+        stored[:, -1] = np.rint(alpha * (255 / _FULL))
+    cv2.merge([stored[:, band] for band in range(bands)], out)
 
 
 def _levels(light: Floats) -> npt.NDArray[np.uint16]:
@@ -123,14 +163,15 @@ def _looked_up(pixels: npt.NDArray[Any], table: npt.NDArray[T]) -> npt.NDArray[T
     return np.asarray(cv2.LUT(pixels, table), table.dtype).reshape(pixels.shape)
 
 
-def _axis(side: int, target: int) -> Axis:
+@lru_cache(maxsize=32)  # 0.5 ms and 100 KB each; photos come in few sizes
+def _axis(side: int, target: int, step: int) -> Axis:
     reduction = side / target
     box = max(1, floor(reduction / (_LEFT if reduction >= _NEAR else _LEFT_NEAR)))
     boxes = ceil(side / box)
-    return Axis(box, boxes, tuple(_blocks(side / box / target, boxes, target)))
+    return Axis(box, boxes, tuple(_blocks(side / box / target, boxes, target, step)))
 
 
-def _blocks(factor: float, boxes: int, target: int) -> Iterator[Block]:
+def _blocks(factor: float, boxes: int, target: int, step: int) -> Iterator[Block]:
     """Yield Lanczos weights: sinc(x) sinc(x / 3), stretched by the factor, adding up to one."""
     stretch = max(factor, 1.0)
     centres = (np.arange(target) + 0.5) * factor
@@ -139,13 +180,14 @@ def _blocks(factor: float, boxes: int, target: int) -> Iterator[Block]:
     x = (starts[:, np.newaxis] + taps + 0.5 - centres[:, np.newaxis]) / stretch
     weights = np.where(np.abs(x) < _LOBES, np.sinc(x) * np.sinc(x / _LOBES), 0) * (starts[:, np.newaxis] + taps < boxes)
     weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    for begin in range(0, target, _BLOCK):
-        end = min(target, begin + _BLOCK)
+    for begin in range(0, target, step):
+        end = min(target, begin + step)
         first, last = int(starts[begin]), min(boxes, int(starts[end - 1]) + len(taps))
         banded = np.zeros((end - begin, starts[end - 1] - first + len(taps)), np.float32)
         columns = (starts[begin:end] - first)[:, np.newaxis] + taps
         banded[np.arange(end - begin)[:, np.newaxis], columns] = weights[begin:end]
-        yield Block(begin, end, first, last, np.ascontiguousarray(banded[:, : last - first]))
+        banded = np.ascontiguousarray(banded[:, : last - first])
+        yield Block(begin, end, first, last, banded, np.ascontiguousarray(banded.T))
 
 
 @cache

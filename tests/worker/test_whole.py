@@ -1,0 +1,211 @@
+"""WebP and AVIF through the fast decoders: the pixels and header of libvips, which takes over where they do not reach."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image as Pillow
+from PIL.features import check
+
+from tests.worker.pictures import gradient, pil_bytes, translucent, vips
+from tintype.core.formats import Format
+from tintype.core.plan import Load
+from tintype.worker.codecs import libvips, whole
+from tintype.worker.pixels import Image
+
+EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+OWN = ("vips-sequential", "filename")
+
+
+@pytest.fixture
+def decodes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Tell of each fast decode whether it came to its end."""
+    seen: list[bool] = []
+
+    def spy(name: str) -> None:
+        real = getattr(imagecodecs, name)
+
+        def decode(*args: Any, **options: Any) -> Any:
+            seen.append(False)
+            pixels = real(*args, **options)
+            seen[-1] = True
+            return pixels
+
+        monkeypatch.setattr(imagecodecs, name, decode)
+
+    spy("webp_decode")
+    spy("avif_decode")
+    return seen
+
+
+def picture(width: int = 201, height: int = 103) -> Any:
+    rng = np.random.default_rng(5)
+    return (gradient(width, height) // 2 + rng.integers(0, 60, (height, width, 3), np.uint8)).astype(np.uint8)
+
+
+def cut_out(width: int = 201, height: int = 103) -> Any:
+    return np.dstack([picture(width, height), translucent(width, height)[:, :, 3]])
+
+
+def avif(pixels: Any, **options: Any) -> bytes:
+    return bytes(vips(pixels).heifsave_buffer(compression="av1", effort=0, **{"Q": 80, **options}))
+
+
+def both(format: Format, data: bytes, **plan: Any) -> tuple[Image, Image]:
+    load = Load(format=format, **{"width": 1, "height": 1, **plan})
+    ours = {Format.WEBP: whole.webp, Format.AVIF: whole.avif}[format]
+    return ours(memoryview(data), load), libvips.load(memoryview(data), load)
+
+
+def both_damaged(format: Format, data: bytes) -> None:
+    """Compare what is shown, if anything is."""
+    try:
+        ours, theirs = both(format, data)
+    except pyvips.Error:
+        with pytest.raises(pyvips.Error):
+            libvips.load(memoryview(data), Load(format=format, width=1, height=1))
+        return
+    shown, wanted = _shown(ours), _shown(theirs)
+    assert np.array_equal(shown, wanted) if wanted is not None else shown is None
+
+
+def _shown(image: Image) -> Any:
+    try:
+        return image.numpy()
+    except pyvips.Error:
+        return None
+
+
+def facts(image: Image) -> dict[str, Any]:
+    return {field: image.get(field) for field in image.get_fields() if field not in OWN}
+
+
+def same(ours: Image, theirs: Image) -> None:
+    assert np.array_equal(ours.numpy(), theirs.numpy())
+    assert facts(ours) == facts(theirs)
+
+
+@pytest.mark.parametrize("options", [{"quality": 80}, {"lossless": True}, {"quality": 60, "exact": True}])
+@pytest.mark.parametrize(
+    "pixels", [picture(), picture(1, 1), cut_out(), cut_out(64, 33)], ids=lambda one: str(one.shape)
+)
+def test_webp_is_that_of_libvips(pixels: Any, options: dict[str, Any], decodes: list[bool]) -> None:
+    ours, theirs = both(Format.WEBP, pil_bytes(pixels, "WEBP", exif=EXIF, icc_profile=b"", **options))
+    assert decodes == [True]
+    assert ours.get("orientation") == 6
+    same(ours, theirs)
+
+
+def test_animations_are_for_libvips(decodes: list[bool]) -> None:
+    out = io.BytesIO()
+    frames = [Pillow.fromarray(cut_out()), Pillow.fromarray(cut_out()[::-1].copy())]
+    frames[0].save(out, "WEBP", save_all=True, append_images=frames[1:], duration=50)
+    same(*both(Format.WEBP, out.getvalue()))
+    same(*both(Format.WEBP, out.getvalue(), frames=2))
+    assert decodes == []
+
+
+def test_what_is_scaled_while_decoding_is_scaled_by_libvips(decodes: list[bool]) -> None:
+    same(*both(Format.WEBP, pil_bytes(picture(400, 300), "WEBP"), scale=0.25, width=100, height=75))
+    assert decodes == []
+
+
+@pytest.mark.parametrize("options", [{"quality": 80}, {"lossless": True}])
+def test_damaged_webp_is_shown_as_far_as_libvips_shows_it(options: dict[str, Any]) -> None:
+    data = pil_bytes(picture(), "WEBP", **options)
+    for broken in (data[: len(data) // 2], data[:-9], data[:300] + b"\xff" * 20 + data[320:]):
+        both_damaged(Format.WEBP, broken)
+
+
+@pytest.mark.parametrize("options", [{"subsample_mode": "on"}, {"subsample_mode": "off"}, {"lossless": True}])
+@pytest.mark.parametrize("pixels", [picture(), cut_out(), cut_out(64, 33)], ids=lambda one: str(one.shape))
+def test_avif_is_near_that_of_libvips(pixels: Any, options: dict[str, Any], decodes: list[bool]) -> None:
+    """Half-size colour is spread over pixels by other filters, and matrices are rounded otherwise."""
+    ours, theirs = both(Format.AVIF, avif(pixels, **options))
+    assert decodes == [True]
+    assert facts(ours) == facts(theirs)
+    wrong = np.abs(ours.numpy().astype(int) - theirs.numpy())
+    assert wrong.mean() < (0.7 if "lossless" in options else 3)
+    if pixels.shape[2] == 4:
+        assert wrong[:, :, 3].max() == 0
+    if "lossless" in options or options["subsample_mode"] == "off":
+        assert wrong.max() <= 2
+
+
+def test_avif_is_at_least_as_near_to_the_original_as_by_libvips(decodes: list[bool]) -> None:
+    x, y = np.meshgrid(np.linspace(0, 9, 300), np.linspace(0, 7, 200))
+    smooth = (127 + 120 * np.dstack([np.sin(x), np.cos(y), np.sin(x + y)])).astype(np.uint8)
+    ours, theirs = both(Format.AVIF, avif(smooth, Q=90, subsample_mode="on"))
+    assert decodes == [True]
+    wrong = [np.square(one.numpy().astype(float) - smooth).mean() for one in (ours, theirs)]
+    assert wrong[0] <= wrong[1] * 1.01
+
+
+@pytest.mark.skipif(not check("avif"), reason="Pillow without an encoder of AVIF")
+@pytest.mark.parametrize("options", [{"subsampling": "4:2:2"}, {"range": "limited"}, {"subsampling": "4:2:0"}])
+def test_avif_of_another_writer_is_read_alike(options: dict[str, Any], decodes: list[bool]) -> None:
+    data = pil_bytes(picture(), "AVIF", quality=90, speed=10, **options)
+    ours, theirs = both(Format.AVIF, data)
+    assert decodes == [True]
+    assert np.abs(ours.numpy().astype(int) - theirs.numpy()).mean() < 3
+
+
+@pytest.mark.skipif(not check("avif"), reason="Pillow without an encoder of AVIF")
+@pytest.mark.parametrize("orientation", [2, 3, 6, 8])
+def test_avif_that_is_to_be_turned_is_turned_by_libvips(orientation: int, decodes: list[bool]) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    data = pil_bytes(picture(), "AVIF", quality=90, speed=10, exif=exif.tobytes())
+    assert b"irot" in data or b"imir" in data
+    same(*both(Format.AVIF, data))
+    assert decodes == []
+
+
+def test_deep_avif_is_for_libvips(decodes: list[bool]) -> None:
+    deep = pyvips.Image.new_from_array(picture().astype(np.uint16) * 257).copy(interpretation="rgb16")
+    data = bytes(deep.heifsave_buffer(compression="av1", bitdepth=10, effort=0))
+    same(*both(Format.AVIF, data))
+    assert decodes == []
+
+
+@pytest.mark.skipif(not check("avif"), reason="Pillow without an encoder of AVIF")
+def test_sequences_are_for_libvips(decodes: list[bool]) -> None:
+    frames = [Pillow.fromarray(picture()), Pillow.fromarray(picture()[::-1].copy())]
+    out = io.BytesIO()
+    frames[0].save(out, "AVIF", save_all=True, append_images=frames[1:], speed=10)
+    same(*both(Format.AVIF, out.getvalue()))
+    assert decodes == []
+
+
+def test_damaged_avif_is_refused_or_shown_as_by_libvips() -> None:
+    data = avif(picture())
+    for cut in (40, len(data) // 2, len(data) - 9):
+        both_damaged(Format.AVIF, data[:cut])
+
+
+@pytest.mark.parametrize("format", [Format.WEBP, Format.AVIF])
+def test_lack_of_memory_is_no_reason_to_fail(format: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: Any, **_options: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(imagecodecs, "webp_decode", full)
+    monkeypatch.setattr(imagecodecs, "avif_decode", full)
+    same(*both(format, pil_bytes(picture(), "WEBP") if format is Format.WEBP else avif(picture())))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 40, b"\0\0\0\x10ftypavif\0\0\0\0\0\0\0\x01meta\xff", b"\0\0\0\x08meta" * 9]
+)
+def test_boxes_that_make_no_sense_are_not_plain(data: bytes) -> None:
+    assert not whole._plain(memoryview(data))
+
+
+def test_every_webp_of_the_corpus_decodes_alike(corpus: Path) -> None:
+    for file in sorted(corpus.glob("*/*.webp")):
+        both_damaged(Format.WEBP, file.read_bytes())
