@@ -14,7 +14,7 @@ from tintype.web.memo import Headers
 
 # What nginx adds to a request when it can send files; who asks without it gets the body from the node.
 _ASKED, _YES = b"x-hand-over", b"yes"
-# Below, to have nginx open a file saves little or nothing; docs/decisions has the figures.
+# Below, to have nginx open a file saves little or nothing; decision 15 has the figures.
 _LEAST_BYTES = 1 << 20
 # nginx opens a name within milliseconds; one that is slower finds none, and asks again for the body.
 _NAMED_S = 10.0
