@@ -19,7 +19,7 @@ from tintype.core.walk import after
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Everything that is known before the first step."""
+    """Everything that is known before the first step. `original`: as `loaded` would be if there were no rungs."""
 
     pipeline: Pipeline
     info: ImageInfo
@@ -28,6 +28,7 @@ class Task:
     view: View
     sizes: Sizes
     loaded: Loaded
+    original: Loaded
     trimmed: bool = False  # goes on from pixels in memory: nothing is loaded
 
 

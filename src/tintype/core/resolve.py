@@ -159,10 +159,12 @@ def _task(
     size = loaded(load).turned(view.angle)
     vector = info.vector and not trimmed
     sizes = sizes_of(size, Wish.of(pipeline, vector=vector, limit_px=policy.result_side_px))
-    done = Loaded(load, size)
-    if not trimmed:
-        done = scale_on_load(load, sizes, info, policy, angle=view.angle, rungs=rungs)
-    return Task(pipeline, info, policy, kind, view, sizes, done, trimmed)
+    if trimmed:
+        done = original = Loaded(load, size)
+    else:
+        original = scale_on_load(load, sizes, info, policy, angle=view.angle)
+        done = scale_on_load(load, sizes, info, policy, angle=view.angle, rungs=rungs) if rungs else original
+    return Task(pipeline, info, policy, kind, view, sizes, done, original, trimmed)
 
 
 def view_of(pipeline: Pipeline, info: ImageInfo) -> View:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from tintype.core.draft import Decider, Draft, Task
 from tintype.core.geometry import Size, half_even, place, resampled, scaled, shrunk
+from tintype.core.loading import Loaded
 from tintype.core.pipeline import Anchor, Crop, Gravity, Orient, Resize
 from tintype.core.plan import CropBox, Mirror, Scale, SmartCrop, Step, Turn
 from tintype.core.policy import ShrinkTable
@@ -14,7 +15,7 @@ from tintype.core.policy import ShrinkTable
 def crop(task: Task, draft: Draft) -> Step | None:
     """Take the asked part, where it is in the image as it was stored."""
     asked = task.pipeline.find(Crop)
-    part = _loaded_crop(task).turned(task.view.angle).within(draft.size)
+    part = _crop_of(task.sizes.crop, task.loaded).turned(task.view.angle).within(draft.size)
     if asked is None or part == draft.size:
         return None
     if asked.gravity.anchor is Anchor.SMART:
@@ -23,9 +24,8 @@ def crop(task: Task, draft: Draft) -> Step | None:
     return CropBox(left=left, top=top, **part._asdict())
 
 
-def _loaded_crop(task: Task) -> Size:
-    """Return the crop in pixels of the image as decoded."""
-    asked, by = task.sizes.crop, task.loaded
+def _crop_of(asked: Size, by: Loaded) -> Size:
+    """Return the crop in pixels of the image as decoded, upright."""
     return Size(
         max(1, shrunk(asked.width, by.shrink_x)) if asked.width else 0,
         max(1, shrunk(asked.height, by.shrink_y)) if asked.height else 0,
@@ -47,23 +47,25 @@ def _loaded_gravity(gravity: Gravity, task: Task) -> Gravity:
 def scale(task: Task, draft: Draft) -> Step | None:
     """Bring the part to its size."""
     shown = draft.size.turned(task.view.angle)
-    target = _target(task, shown)
+    target = _target(task)
     if target == shown:
         return None
     return Scale(**target.turned(task.view.angle)._asdict(), light=task.policy.light)
 
 
-def _target(task: Task, shown: Size) -> Size:
+def _target(task: Task) -> Size:
     """Return the size to scale to: the one decided before decoding, whatever the decoder rounded.
 
-    imgproxy multiplies what the decoder left of the crop instead, which may be a pixel off. It has no rungs to do so with.
+    imgproxy multiplies what the decoder left of the crop instead, which may be a pixel off. What it would leave of the
+    original counts, so that a result has its size whether there is a rung or not.
     """
-    if task.policy.shrink_table != ShrinkTable.IMGPROXY or task.loaded.load.rung is not None:
+    if task.policy.shrink_table != ShrinkTable.IMGPROXY:
         return task.sizes.scaled
-    by, whole = task.loaded, task.loaded.size
+    by, whole = task.original, task.original.size
+    part = _crop_of(task.sizes.crop, by).within(whole)
     return Size(
-        _scaled_again(shown.width, whole.width, task.sizes.scale_x * by.shrink_x),
-        _scaled_again(shown.height, whole.height, task.sizes.scale_y * by.shrink_y),
+        _scaled_again(part.width, whole.width, task.sizes.scale_x * by.shrink_x),
+        _scaled_again(part.height, whole.height, task.sizes.scale_y * by.shrink_y),
     )
 
 
