@@ -20,9 +20,9 @@ import pytest
 from tests.cache.support import ALL, Seen, TickingClock, select
 from tests.conftest import ROOT, missing
 from tests.kit.kills import used_bytes
-from tintype.core.entry import Scope
+from tintype.core.entry import Scope, Selector
 from tintype.core.errors import Misconfigured
-from tintype.kit.filestore import FileStore
+from tintype.kit.filestore import FileStore, Put, Stored
 
 Opener = Callable[..., FileStore]
 
@@ -67,6 +67,20 @@ def files_in(folder: Path) -> list[Path]:
 
 
 # Keeping
+
+
+async def test_of_several_at_once_each_is_kept_for_itself(open_store: Opener, tmp_path: Path) -> None:
+    store = open_store(max_bytes=1_000_000)
+    path = store.temporary()
+    path.write_bytes(b"moved in")
+    gone, large = tmp_path / "not-there", bytes(300_000)
+    puts = [Put("one", b"1"), Put("gone", gone), Put("two", path, meta=b"m", tags=("t",)), Put("large", large)]
+    assert await store.put_all(puts) == [True, False, True, False]
+    assert [await store.get(put.key) for put in puts] == [Stored(b"", b"1"), None, Stored(b"m", b"moved in"), None]
+    assert not path.exists()
+    assert await store.drop(Selector(scope=Scope.TAG, value="t")) == 1
+    await store.close()
+    assert await store.put_all(puts[:2]) == [False, False]
 
 
 async def test_moves_a_file_in_and_opens_it(open_store: Opener) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
 from tintype.core.pipeline import SourceRef
+from tintype.kit.filestore import Put
 from tintype.ports import Forwarded
 from tintype.sources import bindings as table
 
@@ -39,6 +40,11 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 polling is all a test can do with another's background
             await asyncio.sleep(0.01)
+
+
+async def stored(desk: Desk) -> None:
+    """Wait until what was fetched is in the store, and nothing else goes on behind."""
+    await until(lambda: not desk.sources._unstored and not desk.sources._tasks)
 
 
 def files(folder: Path) -> list[bytes]:
@@ -124,7 +130,7 @@ async def test_stale_bytes_are_better_than_an_origin_in_trouble(make: Make, orig
     desk = make(limits=Limits(fetch_timeout_s=1.0 if trouble == "slow" else 20.0))
     origin.serve("/x", cache_control="max-age=10, stale-while-revalidate=0")
     first = await desk.bind(origin.url + "/x")
-    await until(lambda: not desk.sources._tasks)  # the bytes are on disk, as the clock is about to jump
+    await stored(desk)  # the bytes are on disk, as the clock is about to jump
 
     async def stall(asked: Asked) -> None:
         await asyncio.sleep(3.0)
@@ -415,7 +421,7 @@ async def test_evicted_bytes_are_fetched_again(make: Make, origin: Origin) -> No
     for number in range(12):
         origin.serve(f"/{number}", JPEG + os.urandom(120_000), etag='"1"', cache_control="max-age=100")
     bindings = [await desk.bind(f"{origin.url}/{number}") for number in range(12)]
-    await until(lambda: not desk.sources._tasks)
+    await stored(desk)
     await asyncio.sleep(0.02)  # what was fetched is held for a request's time, 10 ms here
     bodies = [(await desk.open(binding))[1] for binding in bindings]
     assert all(
@@ -445,8 +451,29 @@ async def test_bytes_under_way_count_until_they_are_stored_or_gone(make: Make, o
     going_on.set()
     done = await asyncio.gather(*fetches, return_exceptions=True)
     assert isinstance(done[1], SourceIncomplete)
-    await until(lambda: not desk.sources._tasks)
+    await stored(desk)
     assert 2_000_000 <= desk.sources._bodies.used_bytes() - empty < 2_100_000
+
+
+async def test_bodies_are_stored_together_and_sooner_when_there_are_many(desk: Desk, origin: Origin) -> None:
+    writes: list[int] = []
+    put_all = desk.sources._bodies.put_all
+
+    async def counted(puts: Sequence[Put]) -> list[bool]:
+        writes.append(len(puts))
+        return await put_all(puts)
+
+    desk.sources._bodies.put_all = counted  # type: ignore[method-assign]
+    paths = [f"/{number}" for number in range(40)]
+    for path in paths:
+        origin.serve(path, JPEG + path.encode(), cache_control="max-age=100")
+    await asyncio.gather(*(desk.bind(origin.url + path) for path in paths))
+    await stored(desk)
+    assert sum(writes) == 40
+    assert max(writes) >= 32 > len(writes)
+    desk.sources._held.sweep(float("inf"))
+    assert [(await desk.read(origin.url + path))[1] for path in paths] == [JPEG + path.encode() for path in paths]
+    assert sum(origin.count(path) for path in paths) == 40
 
 
 async def test_a_fresh_binding_without_bytes_is_fresh(desk: Desk, origin: Origin) -> None:
@@ -461,7 +488,7 @@ async def test_a_fresh_binding_without_bytes_is_fresh(desk: Desk, origin: Origin
 async def test_a_confirmed_binding_without_bytes_gets_them_when_opened(desk: Desk, origin: Origin) -> None:
     origin.serve("/x", etag='"1"')
     await desk.bind(origin.url + "/x")
-    await until(lambda: not desk.sources._tasks)
+    await stored(desk)
     await desk.sources._bodies.drop(Selector(scope=Scope.ALL))
     desk.sources._held.sweep(float("inf"))
     binding = await desk.bind(origin.url + "/x")
@@ -472,7 +499,7 @@ async def test_a_confirmed_binding_without_bytes_gets_them_when_opened(desk: Des
 async def test_bytes_that_changed_meanwhile_come_with_their_own_binding(desk: Desk, origin: Origin) -> None:
     origin.serve("/x", cache_control="max-age=100")
     binding = await desk.bind(origin.url + "/x")
-    await until(lambda: not desk.sources._tasks)
+    await stored(desk)
     await desk.sources._bodies.drop(Selector(scope=Scope.ALL))
     desk.sources._held.sweep(float("inf"))
     origin.serve("/x", JPEG + b"2", cache_control="max-age=100")
@@ -513,7 +540,7 @@ async def test_no_temporary_file_is_left(desk: Desk, origin: Origin, tmp_path: P
     for path in ("/x", "/private", "/500", "/404", "/cut"):
         with contextlib.suppress(TintypeError):
             await desk.read(origin.url + path)
-    await until(lambda: not desk.sources._tasks)
+    await stored(desk)
     assert [path for path in (tmp_path / "sources" / "bodies" / "temp").iterdir() if path.is_file()] == []
 
 
@@ -611,7 +638,7 @@ async def test_a_purge_drops_what_it_names(desk: Desk, origin: Origin, selector:
 async def test_purged_bytes_are_gone_from_disk(desk: Desk, origin: Origin, tmp_path: Path) -> None:
     origin.serve("/x", JPEG + b"to be forgotten", cache_control="max-age=100")
     await desk.read(origin.url + "/x")
-    await until(lambda: not desk.sources._tasks)
+    await stored(desk)
     await desk.sources.drop(Selector(scope=Scope.SOURCE, value=origin.url + "/x"), soft=False)
     await until(lambda: not any(b"to be forgotten" in content for content in files(tmp_path)))
 

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,23 @@ class Stored:
 
     meta: bytes
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A body to keep, and what it goes by.
+
+    A path (from `temporary`, its size final) is moved in; where it is not kept, it is still there, the caller's. `sha256` is
+    that of the body, from who knows it already; a wrong one makes the entry a damaged one.
+    """
+
+    key: str
+    body: bytes | Path
+    meta: bytes = b""
+    tenant: str = ""
+    source: str = ""
+    tags: tuple[str, ...] = ()
+    sha256: bytes = b""
 
 
 class StoredFile:
@@ -140,14 +157,12 @@ class FileStore:
         tags: tuple[str, ...] = (),
         sha256: bytes = b"",
     ) -> bool:
-        """Keep a body; True = it is kept. Failing to (disk full) is an event, not an error.
+        """Keep a body (see `Put`); True = it is kept. Failing to (disk full) is an event, not an error."""
+        return (await self.put_all((Put(key, body, meta, tenant, source, tags, sha256),)))[0]
 
-        A path (from `temporary`, its size final) is moved in; when the answer is False it is still there, the caller's.
-        `sha256` is that of the body, from who knows it already; a wrong one makes the entry a damaged one.
-        """
-        kept = tuple(as_bytes(tag) for tag in tags)
-        args = (as_bytes(key), body, meta, as_bytes(tenant), as_bytes(source), kept, sha256)
-        return bool(await self._run(self._writers, self._write, *args))
+    async def put_all(self, puts: Sequence[Put]) -> list[bool]:
+        """Keep bodies, all in one hop; tells of each whether it is kept."""
+        return await self._run(self._writers, self._write_all, puts) or [False] * len(puts)
 
     async def drop(self, selector: Selector) -> int:
         """Drop what matches; whoever asks after it returned does not get it. Returns how many entries went."""
@@ -228,17 +243,13 @@ class FileStore:
         if len(self._trusted) > _TRUSTED:
             self._trusted.pop(next(iter(self._trusted)), None)
 
-    def _write(
-        self,
-        key: bytes,
-        body: bytes | Path,
-        meta: bytes,
-        tenant: bytes,
-        source: bytes,
-        tags: tuple[bytes, ...],
-        sha256: bytes,
-    ) -> bool:
-        size = body.stat().st_size if isinstance(body, Path) else len(body)
+    def _write_all(self, puts: Sequence[Put]) -> list[bool]:
+        kept = [bool(self._guarded(self._write, put)) for put in puts]
+        self._report()
+        return kept
+
+    def _write(self, put: Put) -> bool:
+        size = put.body.stat().st_size if isinstance(put.body, Path) else len(put.body)
         if size > self._max_bytes // _LARGEST:
             self._telemetry.event("cache_put_refused", tier=self._tier, size=size, most=self._max_bytes // _LARGEST)
             return False
@@ -248,16 +259,20 @@ class FileStore:
             return False
         self._count("cache_evictions", evicted)
         try:
-            digest = checksum_of(key, meta, sha256 or _sha256(body))
-            used = int(self._clock.now())
-            self._add(Row(key, tenant, source, tags, size, digest, used, meta), body)
+            row = self._row(put, size)
+            self._add(row, put.body)
         finally:
             self._index.release(size)
-        if self._known.add((key,)):
+        if self._known.add((row.key,)):
             self._later(self._learn_keys)
         self._count("cache_puts")
-        self._report()
         return True
+
+    def _row(self, put: Put, size: int) -> Row:
+        key, tags = as_bytes(put.key), tuple(as_bytes(tag) for tag in put.tags)
+        digest = checksum_of(key, put.meta, put.sha256 or _sha256(put.body))
+        used = int(self._clock.now())
+        return Row(key, as_bytes(put.tenant), as_bytes(put.source), tags, size, digest, used, put.meta)
 
     def _make_room(self) -> None:
         evicted = self._index.make_room(0)

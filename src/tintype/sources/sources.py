@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,7 +24,7 @@ from tintype.core.errors import (
 from tintype.core.info import ImageInfo
 from tintype.core.pipeline import SourceRef
 from tintype.core.values import fingerprint
-from tintype.kit.filestore import FileStore
+from tintype.kit.filestore import FileStore, Put
 from tintype.kit.flights import Flights
 from tintype.kit.freshness import State, names_lifetime, state
 from tintype.kit.recent import Recent
@@ -42,6 +41,9 @@ _REMEMBERED = 10_000
 _PERSONAL_S = 60.0
 # Bodies held open between a fetch and its use: each takes a descriptor, and disk once it is evicted.
 _HELD = 256
+# Fetched bodies are moved into the store this much later, or once there are so many: several cost little more than one,
+# and are held open meanwhile. Seconds.
+_LATER_S, _TOGETHER = 0.5, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class SourceStore:
         self._failures: Recent[_Failure] = Recent(_REMEMBERED)
         self._personal: Recent[bool] = Recent(_REMEMBERED)
         self._held: Recent[_Held] = Recent(_HELD)
+        self._unstored: list[tuple[Got, int]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.mezzanines = Mezzanines(bodies, self._purges, clock)
 
@@ -130,6 +134,7 @@ class SourceStore:
     async def drop(self, selector: Selector, *, soft: bool) -> int:
         """Forget bindings and bytes, or let them be stale; see the port. Fetches under way are not stored either."""
         self._purges.add(selector)
+        self._store_now()  # what is purged goes from the store as soon as it is there
         self._forget(selector)
         if soft:
             return await self._bindings.soften(selector, self._clock.now(), self._memory.stale_while_revalidate_s)
@@ -141,6 +146,7 @@ class SourceStore:
     async def close(self) -> None:
         """End fetches, finish writing what was fetched, and close what was opened."""
         await self._flights.close()
+        self._store_now()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._held.sweep(float("inf"))
         await self._close()
@@ -239,18 +245,34 @@ class SourceStore:
     def _keep(self, want: Want, got: Got, mark: int) -> None:
         self._personal.forget(want.key)
         if got.path is not None:
-            self._background(self._store(got, got.path, mark))
+            self._store_later(got, mark)
         self._bindings.put(got.binding)
 
-    async def _store(self, got: Got, path: Path, mark: int) -> None:
-        binding = got.binding
-        key, sha256 = _body_key(binding), bytes.fromhex(binding.digest)
-        if not await self._bodies.put(key, path, tenant=binding.tenant, source=binding.url, sha256=sha256):
-            self._discard(got)
-            return
-        self._bodies.account(-binding.size)  # it counts as an entry now
-        if self._purged(binding, mark):
-            await self._bodies.drop(Selector(scope=Scope.KEY, value=key))
+    def _store_later(self, got: Got, mark: int) -> None:
+        """Have a body moved into the store with those of the next moment; until then, and a while longer, it is held."""
+        self._unstored.append((got, mark))
+        if len(self._unstored) >= _TOGETHER:
+            self._store_now()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LATER_S, self._store_now)
+
+    def _store_now(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._unstored:
+            new, self._unstored = self._unstored, []
+            self._background(self._store(new))
+
+    async def _store(self, new: Sequence[tuple[Got, int]]) -> None:
+        kept = await self._bodies.put_all([_put(got) for got, _ in new])
+        for (got, mark), is_kept in zip(new, kept, strict=True):
+            if not is_kept:
+                self._discard(got)
+                continue
+            self._bodies.account(-got.binding.size)  # it counts as an entry now
+            if self._purged(got.binding, mark):
+                await self._bodies.drop(Selector(scope=Scope.KEY, value=_body_key(got.binding)))
 
     def _discard(self, got: Got) -> None:
         if got.path is not None:
@@ -298,6 +320,13 @@ def _body_key(binding: Binding) -> str:
     """Return the key of a body: a tenant's, and if it is private, of this one binding."""
     owner = binding.key if binding.private else ""
     return fingerprint(b"body", binding.tenant.encode(), binding.digest.encode(), owner.encode())
+
+
+def _put(got: Got) -> Put:
+    binding = got.binding
+    assert got.path is not None  # it was fetched
+    sha256 = bytes.fromhex(binding.digest)
+    return Put(_body_key(binding), got.path, tenant=binding.tenant, source=binding.url, sha256=sha256)
 
 
 def _is_missing(error: SourceError) -> bool:
