@@ -22,7 +22,7 @@ TTL_S = 1  # of answers at the edge; nginx counts whole seconds
 EXPIRED_S = TTL_S + 1.1
 
 SETTINGS = (
-    OPEN.replace("workers = 2", "workers = 1")
+    OPEN.replace("workers = 2", "workers = 1").replace("[server]", '[server]\nhand_over = "/handed"')
     + f"""
 [tenants.default.policy]
 auto_formats = ["avif", "webp"]

@@ -162,6 +162,15 @@ def test_requests_have_one_name_on_their_whole_way(edge: Edge, origin: Origin) -
     assert edge.ask(path(source), {"X-Request-Id": "bad one"}).headers["x-request-id"] != "bad one"
 
 
+def test_originals_come_through_whatever_the_client_says(edge: Edge, origin: Origin) -> None:
+    body = b"<svg>" + bytes(range(256)) * 8000
+    origin.pages["/original.svg"] = Page(body, headers={**FRESH, "Content-Type": "image/svg+xml"})
+    asked = f"/unsafe/raw:1/plain/{origin.url}/original.svg"
+    for wanted in ("MISS", "HIT"):
+        answer = edge.ask(asked, {"X-Hand-Over": "yes"})
+        assert (answer.status, answer.headers["x-edge"], answer.body) == (200, wanted, body)
+
+
 def test_long_urls(edge: Edge, origin: Origin) -> None:
     source = put(origin, "long.jpg", 12)
     assert edge.state(path(source, "/".join(["w:100"] * 1200)))[0] == 200
