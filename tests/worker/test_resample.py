@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,26 @@ def test_reductions_are_those_of_floating_point(bands: int, width: int, height: 
         assert wrong.mean() < 0.02
     else:  # white noise is what boxes are worst at
         assert wrong.mean() < 6
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+@settings(deadline=None, max_examples=40)
+@given(
+    target=st.tuples(st.integers(5, 90), st.integers(5, 90)),
+    by=st.tuples(st.floats(1.0, 2.95), st.floats(1.0, 2.95)),
+    seed=st.integers(0, 99),
+)
+def test_up_to_three_every_size_is_that_of_floating_point(
+    bands: int, target: tuple[int, int], by: tuple[float, float], seed: int
+) -> None:
+    width, height = target
+    sides = int(width * by[0]), int(height * by[1])
+    source = np.random.default_rng(seed).integers(30, 220, (sides[1], sides[0], bands), np.uint8)
+    found = resample.reduced(vips(source, "b-w" if bands < 3 else "srgb"), width, height).astype(int)
+    wrong = np.abs(found - in_floats(source, width, height))
+    if bands in (2, 4):
+        wrong[:, :, :-1] *= found[:, :, -1:] / 255
+    assert wrong.max() <= 1
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3, 4])
@@ -150,3 +171,28 @@ def test_photos_look_as_in_floating_point(corpus: Path) -> None:
         load = Load(format=Format.JPEG, shrink=2, width=info.width // 2, height=info.height // 2)
         score = _score(codecs.load(memoryview(data), load).copy_memory(), 512)
         assert score >= 91, file.name
+
+
+@pytest.mark.parametrize("bands", [3, 4])
+def test_little_is_held_whatever_the_source_has(bands: int) -> None:
+    """12000 x 8400 pixels are 300 MB and more, their light twice of it."""
+    large = pyvips.Image.black(12_000, 8_400, bands=bands).copy(interpretation="srgb")
+    for width, height in ((512, 358), (60, 42), (4, 3)):
+        resample.reduced(large.crop(0, 0, 600, 420), width, height)
+        tracemalloc.start()
+        resample.reduced(large, width, height)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert 100_000 < peak < 20_000_000, "what NumPy and OpenCV hold, which ask it for theirs"
+
+
+@pytest.mark.parametrize("bands", [1, 3, 4])
+def test_how_much_is_taken_at_once_does_not_show(bands: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = noisy(301, 397, bands)
+    image = vips(source, "b-w" if bands < 3 else "srgb")
+    for width, height in ((200, 263), (97, 131), (31, 40)):
+        wanted = resample.reduced(image, width, height).astype(int)
+        for name, value in (("_STRIP_BYTES", 20_000), ("_TOGETHER", 1), ("_SMALL", 1)):
+            with monkeypatch.context() as patch:
+                patch.setattr(resample, name, value)
+                assert np.abs(resample.reduced(image, width, height) - wanted).max() <= 1  # sums in another order

@@ -7,17 +7,20 @@ block, which BLAS does at several times the speed of a loop over taps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from math import ceil, floor
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pyvips
 
+from tintype.worker import transfer
 from tintype.worker.pixels import Image
+
+Region: TypeAlias = pyvips.Region
 
 T = TypeVar("T", np.uint16, np.uint8)
 Floats = npt.NDArray[np.float32]
@@ -30,7 +33,8 @@ _LEFT, _LEFT_NEAR, _NEAR = 2.0, 1.5, 4.0
 _LOBES = 3
 _FULL = 65535
 _DOWN, _ACROSS = 8, 16  # rows and columns of the result that are made in one product; more of them weigh more zeros
-_TOGETHER = 3  # blocks of rows that are made of one strip
+_TOGETHER = 4  # blocks of rows that are made at once
+_STRIP_BYTES = 1_000_000  # of the source, looked up at once; no row of boxes has more
 # BLAS takes a third of the time for products of up to so many multiplications: it packs nothing.
 _SMALL = 1_000_000
 
@@ -56,28 +60,36 @@ class Axis(NamedTuple):
 
 def reduced(image: Image, width: int, height: int) -> Bytes:
     """Return rows x columns x bands of an 8-bit image, gray or RGB with or without alpha, reduced in linear light."""
-    down, across = _axis(image.height, height, _DOWN), _axis(image.width, width, _ACROSS)
+    row_bytes = image.width * image.bands
+    down = _axis(image.height, height, _DOWN, max(1, _STRIP_BYTES // row_bytes))
+    across = _axis(image.width, width, _ACROSS, image.width)
     out = np.empty((height, width, image.bands), np.uint8)
+    region = pyvips.Region.new(image)
     held = np.empty((0, image.bands * across.boxes), np.float32)  # rows of boxes that blocks to come need, band by band
     at = 0  # and the number of the first
-    groups = [down.blocks[i : i + _TOGETHER] for i in range(0, len(down.blocks), _TOGETHER)]
-    for blocks, strip in zip(groups, _strips(image, groups, down.box), strict=True):
-        held = _joined(held[blocks[0].first - at :], _light(strip, across, down))
-        at = blocks[0].first
+    for i in range(0, len(down.blocks), _TOGETHER):
+        blocks = down.blocks[i : i + _TOGETHER]
+        old, at = held[blocks[0].first - at :], blocks[0].first
+        held = np.empty((blocks[-1].last - at, held.shape[1]), np.float32)
+        held[: len(old)] = old
+        _read(region, image, held[len(old) :], at + len(old), (down.box, across.box))
         rows = _down(held, blocks).reshape(-1, across.boxes)
         light = _across(rows, across).reshape(-1, image.bands, width)
         _store(light, out[blocks[0].begin : blocks[-1].end])
     return out
 
 
-def _joined(held: Floats, fresh: Sequence[Light]) -> Floats:
-    """Put rows below those that are held, the bands beside each other."""
-    boxes = fresh[0].shape[1]
-    joined = np.empty((len(held) + len(fresh[0]), held.shape[1]), np.float32)
-    joined[: len(held)] = held
-    for band, light in enumerate(fresh):
-        joined[len(held) :, band * boxes : (band + 1) * boxes] = light
-    return joined
+def _read(region: Region, image: Image, out: Floats, first: int, box: tuple[int, int]) -> None:
+    """Fill rows of boxes, the bands beside each other, a few at a time from the top down: decoders cannot go back."""
+    down, boxes = box[0], out.shape[1] // image.bands
+    some = max(1, _STRIP_BYTES // (down * image.width * image.bands))
+    for row in range(0, len(out), some):
+        part = out[row : row + some]
+        top, bottom = (first + row) * down, min((first + row + len(part)) * down, image.height)
+        strip = np.frombuffer(region.fetch(0, top, image.width, bottom - top), np.uint8)
+        light = _light(strip.reshape(-1, image.width, image.bands), (len(part), boxes), box)
+        for band, values in enumerate(light):
+            part[:, band * boxes : (band + 1) * boxes] = values
 
 
 def _down(held: Floats, blocks: Sequence[Block]) -> Floats:
@@ -100,28 +112,15 @@ def _across(rows: Floats, axis: Axis) -> Floats:
     return out
 
 
-def _strips(image: Image, groups: Sequence[Sequence[Block]], box: int) -> Iterator[Bytes]:
-    """Yield for each group of blocks the rows that are new to it, from the top down: decoders cannot go back."""
-    region = pyvips.Region.new(image)
-    top = 0
-    for blocks in groups:
-        end = min(blocks[-1].last * box, image.height)
-        rows = region.fetch(0, top, image.width, end - top) if end > top else b""
-        yield np.frombuffer(rows, np.uint8).reshape(-1, image.width, image.bands)
-        top = max(top, end)
-
-
-def _light(strip: Bytes, across: Axis, down: Axis) -> Sequence[Light]:
-    """Return premultiplied linear light by band, averaged over boxes."""
-    rows, bands = ceil(len(strip) / down.box), strip.shape[2]
-    if not rows:
-        return [np.empty((0, across.boxes), np.uint16)] * bands
-    below, beside = rows * down.box - len(strip), across.boxes * across.box - strip.shape[1]
+def _light(strip: Bytes, shape: tuple[int, int], box: tuple[int, int]) -> Iterable[Light]:
+    """Return premultiplied linear light by band, averaged over boxes: so many down and across."""
+    below, beside = shape[0] * box[0] - strip.shape[0], shape[1] * box[1] - strip.shape[1]
     if below or beside:
         strip = np.asarray(cv2.copyMakeBorder(strip, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
-    if bands in (1, 3):
-        return _split(_boxed(_looked_up(strip, _to_light()), across.boxes, rows))
-    return [_boxed(band, across.boxes, rows) for band in _premultiplied(_split(strip))]
+        strip = strip.reshape(strip.shape[0], strip.shape[1], -1)
+    if strip.shape[2] in (1, 3):
+        return _split(_boxed(_looked_up(strip, transfer.to_light()), shape))
+    return (_boxed(band, shape) for band in _premultiplied(_split(strip)))
 
 
 def _split(pixels: npt.NDArray[T]) -> Sequence[npt.NDArray[T]]:
@@ -132,14 +131,14 @@ def _premultiplied(bands: Sequence[Bytes]) -> Iterator[Light]:
     """Yield light, and alpha last. Band by band, as mixed they take twice the time."""
     alpha = np.multiply(bands[-1], 257, dtype=np.uint16)
     for band in bands[:-1]:
-        yield np.asarray(cv2.multiply(_looked_up(band, _to_light()), alpha, scale=1 / _FULL), np.uint16)
+        yield np.asarray(cv2.multiply(_looked_up(band, transfer.to_light()), alpha, scale=1 / _FULL), np.uint16)
     yield alpha
 
 
-def _boxed(light: Light, boxes: int, rows: int) -> Light:
-    if light.shape[:2] == (rows, boxes):
+def _boxed(light: Light, shape: tuple[int, int]) -> Light:
+    if light.shape[:2] == shape:
         return light
-    return np.asarray(cv2.resize(light, (boxes, rows), interpolation=cv2.INTER_AREA), np.uint16)
+    return np.asarray(cv2.resize(light, shape[::-1], interpolation=cv2.INTER_AREA), np.uint16)
 
 
 def _store(light: Floats, out: Bytes) -> None:
@@ -148,7 +147,7 @@ def _store(light: Floats, out: Bytes) -> None:
     alpha = np.clip(light[:, -1], 0, _FULL) if bands in (2, 4) else None
     if alpha is not None:
         light[:, :-1] *= (_FULL / np.maximum(alpha, _FULL / 512))[:, np.newaxis]
-    stored = _looked_up(_levels(light.reshape(rows, -1)), _to_stored()).reshape(light.shape)
+    stored = _looked_up(_levels(light.reshape(rows, -1)), transfer.to_stored()).reshape(light.shape)
     if alpha is not None:
         stored[:, -1] = np.rint(alpha * (255 / _FULL))
     cv2.merge([stored[:, band] for band in range(bands)], out)
@@ -164,9 +163,9 @@ def _looked_up(pixels: npt.NDArray[Any], table: npt.NDArray[T]) -> npt.NDArray[T
 
 
 @lru_cache(maxsize=32)  # 0.5 ms and 100 KB each; photos come in few sizes
-def _axis(side: int, target: int, step: int) -> Axis:
+def _axis(side: int, target: int, step: int, most: int) -> Axis:
     reduction = side / target
-    box = max(1, floor(reduction / (_LEFT if reduction >= _NEAR else _LEFT_NEAR)))
+    box = min(most, max(1, floor(reduction / (_LEFT if reduction >= _NEAR else _LEFT_NEAR))))
     boxes = ceil(side / box)
     return Axis(box, boxes, tuple(_blocks(side / box / target, boxes, target, step)))
 
@@ -188,19 +187,3 @@ def _blocks(factor: float, boxes: int, target: int, step: int) -> Iterator[Block
         banded[np.arange(end - begin)[:, np.newaxis], columns] = weights[begin:end]
         banded = np.ascontiguousarray(banded[:, : last - first])
         yield Block(begin, end, first, last, banded, np.ascontiguousarray(banded.T))
-
-
-@cache
-def _to_light() -> npt.NDArray[np.uint16]:
-    """Return the table of 8-bit stored values to light, by IEC 61966-2-1."""
-    stored = np.arange(256) / 255
-    light = np.where(stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.rint(light * 65535), np.uint16)
-
-
-@cache
-def _to_stored() -> Bytes:
-    """Return the table of the way back."""
-    light = np.arange(65536) / 65535
-    stored = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(stored * 255), np.uint8)
