@@ -15,6 +15,7 @@ from tintype.core.binding import Binding
 from tintype.core.entry import Entry, Names, Selector
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
+from tintype.core.ladder import Forgone
 from tintype.core.messages import Done
 from tintype.core.pipeline import SourceRef
 from tintype.core.plan import Plan, Rung
@@ -126,8 +127,8 @@ class Master(Protocol):
 class Mezzanines(Protocol):
     """Rungs by (tenant, digest, rung, epoch), kept beside sources and dropped with them. May lose any at any moment."""
 
-    def again(self, binding: Binding) -> bool:
-        """Return whether a rung of the source would have been of use before; remember that it would be now."""
+    def forgone(self, binding: Binding, rung: Rung, savings_ms: Sequence[float]) -> Forgone:
+        """Return what a rung would have saved since it was last made; remember what it would save results now."""
         ...
 
     @property

@@ -12,7 +12,7 @@ from tintype.core.errors import TintypeError
 from tintype.core.formats import Format
 from tintype.core.geometry import Size
 from tintype.core.info import ImageInfo
-from tintype.core.ladder import MARGIN, ladder_of, rung_size
+from tintype.core.ladder import MARGIN, Forgone, due, ladder_of, rung_size
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Crop, Fit, Op, Output, Pipeline, Resize, Trim
 from tintype.core.plan import FAST, Average, Plan, Rung, ToWorking, plan_key
@@ -103,6 +103,56 @@ def test_a_rung_is_written_fast_in_srgb_with_its_metadata_and_lies_as_the_origin
 )
 def test_a_rung_is_what_whole_boxes_make_of_the_sizes_that_cameras_have(width: int, longest: int) -> None:
     assert max(rung_size(replace(PHOTO, width=width, height=width * 3 // 4), RUNG)) == longest
+
+
+SAVINGS = st.lists(st.floats(0, 1000), min_size=1, max_size=6)
+FORGONE = st.builds(Forgone, st.integers(0, 50), st.floats(0, 10_000))
+PRICES = st.floats(1, 2000)
+
+
+def test_when_a_rung_is_made() -> None:
+    """A rung of 45 ms, results that each would be 20 ms less."""
+    assert not due(Forgone(), [20], 45)
+    assert not due(Forgone(1, 20), [20], 45)
+    assert due(Forgone(2, 40), [20], 45)
+    assert not due(Forgone(1, 200), [200], 45)  # the second that comes alone, whatever it would save
+    assert not due(Forgone(), [20, 20], 45)
+    assert due(Forgone(), [20, 20, 20], 45)
+    assert due(Forgone(1, 20), [20, 20], 45)
+    assert not due(Forgone(20, 40), [4], 45)  # small savings take longer
+
+
+@given(st.lists(SAVINGS, min_size=1, max_size=30), PRICES)
+def test_a_rung_is_made_with_the_first_results_that_pay_for_it(asked: list[list[float]], price: float) -> None:
+    before = Forgone()
+    for savings in asked:
+        total = before.plus(savings)
+        if due(before, savings, price):
+            assert total.ms >= price
+            assert total.uses >= 3 or len(savings) > 1
+            return
+        assert total.ms < price or (total.uses < 3 and len(savings) == 1)
+        before = total
+    assert before.uses == sum(map(len, asked))
+    assert before.ms == pytest.approx(sum(map(sum, asked)))
+
+
+@given(FORGONE, SAVINGS, PRICES, st.floats(0, 100))
+def test_more_to_save_never_puts_a_rung_off(before: Forgone, savings: list[float], price: float, more: float) -> None:
+    if due(before, savings, price):
+        assert due(before._replace(ms=before.ms + more), savings, price)
+        assert due(before._replace(uses=before.uses + 1), savings, price)
+        assert due(before, [*savings, more], price)
+
+
+@pytest.mark.parametrize("light", Light)
+@pytest.mark.parametrize("width", [160, 320, 640, 800])
+def test_a_result_of_a_photo_saves_less_than_a_rung_costs_and_three_pay_for_it(width: int, light: Light) -> None:
+    policy = Policy(light=light)
+    asked = Pipeline.of(SOURCE, Resize(width=width))
+    costs = [resolve(asked, PHOTO, Offer(), policy, rungs).cost.cpu_ms for rungs in ((), (RUNG,))]
+    price = resolve_rung(RUNG, PHOTO).cost.cpu_ms
+    assert price / 3 <= costs[0] - costs[1] < price
 
 
 SIDES = st.integers(1, 20_000)

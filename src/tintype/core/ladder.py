@@ -9,6 +9,7 @@ made of them looks as good.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -23,6 +24,8 @@ from tintype.core.policy import Policy
 MARGIN = 1.25
 # A source is worth a rung of half of its sides and less.
 _WORTH = 2
+# From which use on a rung is made for one result alone.
+_USES = 3
 # What a decoder can halve on the way, which looks as good as if it did not: the boxes are even then.
 _HALVED = frozenset((Format.JPEG,))
 
@@ -61,6 +64,27 @@ def rung_box(info: ImageInfo, rung: Rung) -> int:
 def decoder_part(info: ImageInfo) -> int:
     """Return by how much the decoder reduces the original that a rung is made of."""
     return 2 if info.format in _HALVED else 1
+
+
+class Forgone(NamedTuple):
+    """What a rung that is not there would have saved: how many results would have used it, and CPU milliseconds in all."""
+
+    uses: int = 0
+    ms: float = 0.0
+
+    def plus(self, savings_ms: Sequence[float]) -> Forgone:
+        return Forgone(self.uses + len(savings_ms), self.ms + sum(savings_ms))
+
+
+def due(before: Forgone, savings_ms: Sequence[float], price_ms: float) -> bool:
+    """Tell whether a rung is to be made with the results that are asked for now, which it would save so much each.
+
+    It is, once what it would have saved by now, these results included, pays for it: the rule of who rents skis until the
+    rents are the price of a pair. A result that comes alone is the third at least, so that a source that is asked for twice
+    and never again costs nothing.
+    """
+    total = before.plus(savings_ms)
+    return total.ms >= price_ms and (total.uses >= _USES or len(savings_ms) > 1)
 
 
 def rung_for(reduction: float, info: ImageInfo, policy: Policy, rungs: Sequence[Rung]) -> Rung | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ from tintype.ports import Cache, Clock, Finished
 from tintype.services.answers import Timings
 from tintype.services.jobs import Jobs
 from tintype.services.ladder import Ladder
-from tintype.services.look import View
+from tintype.services.look import View, Want
 
 # A key and what is kept under it.
 Found: TypeAlias = tuple[str, Entry]
@@ -32,10 +33,16 @@ class Make:
         self._flights = flights
         self._clock = clock
 
+    def coming(self, want: Want) -> AbstractContextManager[None]:
+        """Let others who ask for the same source know of a request whose plan is not known yet."""
+        return self._ladder.crowd.coming(want)
+
     async def __call__(self, view: View, timings: Timings) -> Found:
         """Return the result, rendering it or waiting for a render under way. Raises TintypeError, Moved."""
         begun = self._clock.monotonic()
         try:
+            if view.binding.private or view.key in self._flights:
+                self._ladder.crowd.arrived(view.want)
             if view.binding.private:
                 timings.outcome = "private"
                 return view.key, await self._render(view, timings)
@@ -56,16 +63,14 @@ class Make:
                 timings.outcome = "hit"
                 return way.key, entry
         timings.outcome = "miss"
-        key, entry = await self._lowered(view, timings) or (view.key, await self._render(view, timings))
+        key, entry = await self._laddered(view, timings) or (view.key, await self._render(view, timings))
         await self._cache.put(key, entry, generation=generation)
         return key, entry
 
-    async def _lowered(self, view: View, timings: Timings) -> Found | None:
-        """Make the result from a rung, if there is one or if it is time for one."""
-        if view.low is None:
-            return None
-        finished = await self._ladder(view.low, lambda: self._flights.began(view.key))
-        return (view.low.key, self._rendered(view, finished, timings)) if finished else None
+    async def _laddered(self, view: View, timings: Timings) -> Found | None:
+        """Make the result from a rung or along with one, if there is one or if it is time for one."""
+        made = await self._ladder(view, lambda: self._flights.began(view.key))
+        return (made[0].key, self._rendered(view, made[1], timings)) if made else None
 
     async def _render(self, view: View, timings: Timings) -> Entry:
         if view.plan.passthrough and view.binding.info and not view.binding.info.vector:

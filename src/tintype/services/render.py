@@ -61,7 +61,8 @@ class Render:
         try:
             if want.asked.delivery.raw:
                 return await self._raw(want, timings)
-            return await self._variant(want, timings)
+            with self._make.coming(want):
+                return await self._variant(want, timings)
         except (SourceError, UnsupportedImage) as error:
             if not want.tenant.fallback or want.asked.delivery.raw:
                 raise

@@ -1,10 +1,13 @@
-"""The `Mezzanines` port: rungs kept beside the sources they were made from, and which sources are of use again and again."""
+"""The `Mezzanines` port: rungs kept beside the sources they were made from, and what those not made would have saved."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from tintype.core.binding import Binding
 from tintype.core.entry import Scope, Selector
 from tintype.core.epoch import RENDER_EPOCH
+from tintype.core.ladder import Forgone
 from tintype.core.plan import Rung
 from tintype.core.values import canonical_bytes, fingerprint
 from tintype.kit.filestore import FileStore, StoredFile
@@ -12,9 +15,9 @@ from tintype.kit.recent import Recent
 from tintype.ports import Clock
 from tintype.sources.purges import Purges
 
-# Sources remembered as asked for once; some 200 bytes each.
+# Rungs whose savings are remembered; some 250 bytes each.
 _REMEMBERED = 50_000
-# For how long. Who comes back later than this pays for the original once more. Seconds.
+# For how long after the last of them. Seconds.
 _REMEMBERED_S = 24 * 3600.0
 
 
@@ -23,15 +26,14 @@ class Mezzanines:
 
     def __init__(self, bodies: FileStore, purges: Purges, clock: Clock) -> None:
         self._bodies, self._purges, self._clock = bodies, purges, clock
-        self._asked: Recent[bool] = Recent(_REMEMBERED)
+        self._forgone: Recent[Forgone] = Recent(_REMEMBERED)
 
-    def again(self, binding: Binding) -> bool:
-        """Return whether this is not the first time that a rung of the source would be of use; it is remembered."""
-        key, now = f"{binding.tenant} {binding.digest}", self._clock.monotonic()
-        if self._asked.get(key, now):
-            return True
-        self._asked.put(key, True, now + _REMEMBERED_S)
-        return False
+    def forgone(self, binding: Binding, rung: Rung, savings_ms: Sequence[float]) -> Forgone:
+        """Return what a rung would have saved before, and remember what it would save now; see the port."""
+        key, now = _key(binding, rung), self._clock.monotonic()
+        before = self._forgone.get(key, now) or Forgone()
+        self._forgone.put(key, before.plus(savings_ms), now + _REMEMBERED_S)
+        return before
 
     @property
     def generation(self) -> int:
@@ -47,6 +49,7 @@ class Mezzanines:
         if self._purged(binding, generation):
             return
         key = _key(binding, rung)
+        self._forgone.forget(key)
         await self._bodies.put(key, body, tenant=binding.tenant, source=binding.url)
         if self._purged(binding, generation):
             await self._bodies.drop(Selector(scope=Scope.KEY, value=key))

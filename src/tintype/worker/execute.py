@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,6 +12,7 @@ import pyvips
 from msgspec.structs import replace
 
 from tintype.core.formats import Format
+from tintype.core.loading import HELD_PIXELS
 from tintype.core.plan import Load, Plan, Rung, Step, ToWorking
 from tintype.core.resolve import resolve_rest
 from tintype.worker import codecs, colour, metadata, svg
@@ -52,39 +54,72 @@ def execute(plan: Plan, inputs: Sequence[tuple[Format, BytesLike]]) -> Rendered:
 
 
 def execute_all(plans: Sequence[Plan], inputs: Sequence[tuple[Format, BytesLike]]) -> list[Rendered]:
-    """Render several plans of one source, decoding once what they decode alike. Raises as `execute`.
+    """Render several plans of one source, doing once what they have in common. Raises as `execute`.
 
     A plan that loads a rung which a plan before it makes is made from that; otherwise inputs[0] is the rung.
     """
     views = [(kind, memoryview(data)) for kind, data in inputs]
-    masters = {plan.rung for plan in plans} - {None}
-    loads = [plan.load for plan in plans if not plan.passthrough and plan.load.rung not in masters]
-    decoded = {load: _decoded(load, views[0][1]) for load in set(loads) if loads.count(load) > 1}
+    shared = Shared(plans)
     made: dict[Rung | None, Input] = {}
     results = []
     for plan in plans:
         source = made.get(plan.load.rung, views[0])
-        results.append(_execute(plan, [source, *views[1:]], decoded.get(plan.load)))
+        results.append(_execute(plan, [source, *views[1:]], shared))
         if plan.rung is not None:
             made[plan.rung] = (plan.rung.format, memoryview(results[-1].body))
     return results
 
 
-def _decoded(load: Load, data: Data) -> Image:
-    """Decode into memory, to be used several times."""
-    image = codecs.load(data, load)
-    with refusing_pixels(load.format.value):
-        return image.copy_memory()
+class Shared:
+    """Images that several plans of a job come by: as decoded, and as their steps leave them. Each is made once and held.
+
+    Decoded ones that are too large to be held are decoded again.
+    """
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        whole = [plan for plan in plans if not plan.passthrough]
+        # What is alike up to the encoder is one use of what is decoded.
+        paths = {(plan.load, plan.steps, plan.rest) for plan in whole}
+        uses: Counter[object] = Counter(path for plan in whole if (path := _path(plan)))
+        uses.update(load for load, _, _ in paths if load.width * load.height * load.frames <= HELD_PIXELS)
+        self._wanted = {key for key, count in uses.items() if count > 1}
+        self._held: dict[object, Image] = {}
+
+    def loaded(self, plan: Plan, data: Data) -> Image:
+        """Return the decoded image, or if that is at hand, the image as the plan's steps leave it."""
+        if self.stepped(plan):
+            return self._held[_path(plan)]
+        return self._held[plan.load] if plan.load in self._held else self._kept(plan.load, codecs.load(data, plan.load))
+
+    def stepped(self, plan: Plan) -> bool:
+        """Tell whether the steps of a plan were taken by another."""
+        return _path(plan) in self._held
+
+    def keep(self, plan: Plan, image: Image) -> Image:
+        """Return an image as the plan's steps leave it, held for those who come by it too."""
+        return self._kept(_path(plan), image)
+
+    def _kept(self, key: object, image: Image) -> Image:
+        if key in self._wanted:
+            image = self._held[key] = image.copy_memory()
+        return image
 
 
-def _execute(plan: Plan, inputs: Sequence[Input], decoded: Image | None) -> Rendered:
+def _path(plan: Plan) -> tuple[Load, Sequence[Step]] | None:
+    """Return what decides about the pixels of a plan, None if they are not all of it (it trims or moves) or too many to hold."""
+    plain = plan.rest is None and plan.load.frames == 1 and plan.width * plan.height <= _MEMORY_PIXELS
+    return (plan.load, plan.steps) if plain else None
+
+
+def _execute(plan: Plan, inputs: Sequence[Input], shared: Shared) -> Rendered:
     if plan.passthrough:
         return _pass(plan, inputs[0][1])
     started = time.perf_counter()
-    image = codecs.load(inputs[0][1], plan.load) if decoded is None else decoded
+    with refusing_pixels(plan.load.format.value):
+        image = shared.loaded(plan, inputs[0][1])
     loaded = time.perf_counter()
     with refusing_pixels(plan.load.format.value):
-        image, plan = _transformed(image, plan, Context(inputs))
+        image, plan = _transformed(image, plan, Context(inputs), shared)
     stepped = time.perf_counter()
     body = encode_within(image, plan.save)
     ended = time.perf_counter()
@@ -108,12 +143,12 @@ def _pass(plan: Plan, data: Data) -> Rendered:
     return Rendered(body=body, format=plan.save.format, width=plan.width, height=plan.height)
 
 
-def _transformed(image: Image, plan: Plan, context: Context) -> tuple[Image, Plan]:
+def _transformed(image: Image, plan: Plan, context: Context, shared: Shared) -> tuple[Image, Plan]:
     """Return the finished image, and the plan that says how it is written."""
     if plan.load.frames > 1:
         image = _animated(image, plan, context)
     else:
-        image, plan = _still(image, plan, context)
+        image, plan = _still(image, plan, context, shared)
     keep = any(isinstance(step, ToWorking) and step.keep_profile for step in plan.steps)
     image = colour.finish(image, plan.save, keep_profile=keep)
     image = metadata.strip(image, plan.save, animated=plan.load.frames > 1)
@@ -121,8 +156,9 @@ def _transformed(image: Image, plan: Plan, context: Context) -> tuple[Image, Pla
     return image.copy_memory() if small or plan.save.max_bytes else image, plan
 
 
-def _still(image: Image, plan: Plan, context: Context) -> tuple[Image, Plan]:
-    image = _stepped(image, plan.steps, context)
+def _still(image: Image, plan: Plan, context: Context, shared: Shared) -> tuple[Image, Plan]:
+    if not shared.stepped(plan):
+        image = shared.keep(plan, _stepped(image, plan.steps, context))
     if plan.rest is None:
         return image, plan
     rest = resolve_rest(plan.rest, image.width, image.height)
