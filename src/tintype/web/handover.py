@@ -17,12 +17,12 @@ _ASKED, _YES = b"x-hand-over", b"yes"
 # Below, to have nginx open a file saves little or nothing; decision 15 has the figures.
 _LEAST_BYTES = 1 << 20
 # nginx opens a name within milliseconds; one that is slower finds none, and asks again for the body.
-_NAMED_S = 10.0
+_NAMED_S = 5.0
 _MOST_NAMES = 4096
 
 
 class HandOver:
-    """Names files for nginx: hard links below `folder`, gone after 10 seconds; at most 4,096 at once.
+    """Names files for nginx: hard links below `folder`, gone after 5 seconds; at most 4,096 at once.
 
     The name is of the very file that was opened and checked, so that neither eviction nor a number used again can put
     other bytes under it. `location` is nginx's for the folder, empty = nothing is handed over.
