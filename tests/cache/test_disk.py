@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from tests.cache.conformance import Conformance
 from tests.cache.support import Seen, TickingClock, make_entry
 from tintype.cache.disk import DiskCache
 from tintype.cache.tier import Tier
-from tintype.kit.filestore import FileStore
+from tintype.kit.filestore import FileStore, Put
 
 
 def disk(folder: Path, clock: TickingClock, seen: Seen, max_bytes: int = 64_000_000) -> DiskCache:
@@ -36,6 +37,27 @@ async def test_is_warm_after_a_restart(tmp_path: Path) -> None:
     second = disk(tmp_path, TickingClock(), Seen())
     assert {key: await second.get(key) for key in entries} == entries
     await second.close()
+
+
+async def test_what_is_put_at_once_is_written_at_once_and_whoever_leaves_takes_nothing_along(tmp_path: Path) -> None:
+    cache = disk(tmp_path, TickingClock(), Seen())
+    writes: list[int] = []
+    put_all = cache._store.put_all
+
+    async def counted(puts: Sequence[Put]) -> list[bool]:
+        writes.append(len(puts))
+        return await put_all(puts)
+
+    cache._store.put_all = counted  # type: ignore[method-assign]
+    entries = {f"k{number}": make_entry(bytes(100 + number)) for number in range(20)}
+    putting = [asyncio.create_task(cache.put(key, entry)) for key, entry in entries.items()]
+    await asyncio.sleep(0)
+    putting[0].cancel()
+    await asyncio.gather(*putting, return_exceptions=True)
+    assert {key: await cache.get(key) for key in entries} == entries
+    await cache.put("later", make_entry(b"1"))
+    assert writes == [20, 1]
+    await cache.close()
 
 
 async def test_facts_it_cannot_read_are_a_miss_and_go(tmp_path: Path) -> None:

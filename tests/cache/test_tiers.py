@@ -125,6 +125,40 @@ async def test_a_restart_finds_what_was_queued(tmp_path: Path) -> None:
     await second.close()
 
 
+async def test_entries_wait_for_others_to_be_written_with_until_there_are_enough_or_it_ends(tmp_path: Path) -> None:
+    gated, hour_s = Gated(disk(tmp_path, TickingClock(), Seen())), 3600.0
+    gated.gate.set()
+    behind = Behind(gated, purges=Purges(), telemetry=Seen(), workers=3, later_s=hour_s)
+    entry = make_entry(b"1", tags=("t",))
+    for key in ("a", "b"):
+        behind.put(key, entry, 0)
+    await asyncio.sleep(0.05)
+    assert await gated.tier.get("a") is None
+    assert behind.forget(Selector(scope=Scope.KEY, value="b")) == ["b"], "what waits is forgotten without being written"
+    for key in ("c", "d"):
+        behind.put(key, entry, 0)
+    async with asyncio.timeout(20):
+        while behind.waits("d"):  # noqa: ASYNC110 it is written in a thread
+            await asyncio.sleep(0.001)
+    assert [key for key in "abcd" if await gated.tier.get(key)] == ["a", "c", "d"]
+    behind.put("last", entry, 0)
+    await behind.close(20)
+    reopened = disk(tmp_path, TickingClock(), Seen())
+    assert await reopened.get("last") == entry
+    await reopened.close()
+
+
+async def test_what_waits_goes_to_disk_after_a_while(tmp_path: Path) -> None:
+    store = disk(tmp_path, TickingClock(), Seen())
+    behind = Behind(store, purges=Purges(), telemetry=Seen(), workers=3, later_s=0.01)
+    behind.put("a", make_entry(b"1"), 0)
+    async with asyncio.timeout(20):
+        while behind.waits("a"):  # noqa: ASYNC110 it is written in a thread
+            await asyncio.sleep(0.001)
+    assert await store.get("a") == make_entry(b"1")
+    await behind.close(20)
+
+
 async def test_a_hit_below_moves_up(tmp_path: Path) -> None:
     store, clock = MemoryStore(), TickingClock()
     writer = tiers(tmp_path / "1", clock, Seen(), store=store)

@@ -19,7 +19,9 @@ from tintype.core.purges import Purges
 from tintype.kit.filestore import FileStore
 from tintype.ports import Clock, Telemetry
 
-_DISK_WRITERS, _OBJECT_WRITERS = 2, 4
+# Entries go to disk together, a moment later: all that are written at once take one hop to a thread. Not where there is
+# no memory in front of the disk, which answers faster than what waits. Seconds.
+_DISK_LATER_S, _DISK_WRITERS, _OBJECT_WRITERS = 0.25, 32, 4
 
 
 def open_cache(
@@ -45,7 +47,8 @@ def open_cache(
     if settings.disk_bytes:
         store = FileStore(folder, settings.disk_bytes, tier="disk", clock=clock, telemetry=telemetry)
         disk = DiskCache(store, telemetry=telemetry)
-        below.append(Behind(disk, purges=purges, telemetry=telemetry, workers=_DISK_WRITERS))
+        later_s = _DISK_LATER_S if settings.ram_bytes else 0.0
+        below.append(Behind(disk, purges=purges, telemetry=telemetry, workers=_DISK_WRITERS, later_s=later_s))
     log = None
     if shared is not None:
         log = PurgeLog(shared, clock=clock, telemetry=telemetry, memory=limits.purge_memory)

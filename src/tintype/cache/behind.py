@@ -25,17 +25,26 @@ class Behind:
 
     Args:
         max_bytes: of entries waiting; what comes on top is not put to this tier, which is counted as an error of it.
+        later_s: how long an entry may wait for others to be written with; no longer once there is one for each worker.
     """
 
     def __init__(
-        self, tier: SlowTier, *, purges: Purges, telemetry: Telemetry, workers: int, max_bytes: int = 64_000_000
+        self,
+        tier: SlowTier,
+        *,
+        purges: Purges,
+        telemetry: Telemetry,
+        workers: int,
+        max_bytes: int = 64_000_000,
+        later_s: float = 0.0,
     ) -> None:
         self._tier, self._purges, self._telemetry = tier, purges, telemetry
-        self._workers, self._max_bytes = workers, max_bytes
+        self._workers, self._max_bytes, self._later_s = workers, max_bytes, later_s
         self._waiting: OrderedDict[str, _Item] = OrderedDict()
         self._writing: dict[str, _Item] = {}
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def get(self, key: str) -> Entry | None:
@@ -54,10 +63,10 @@ class Behind:
             return
         self._waiting[key] = _Item(entry, generation)
         self._bytes += weight_of(entry)
-        if len(self._tasks) < self._workers:
-            task = asyncio.create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if not self._later_s or len(self._waiting) >= self._workers:
+            self._begin()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._later_s, self._begin)
 
     def forget(self, selector: Selector) -> list[str]:
         """Drop what waits to be written; returns the keys."""
@@ -83,6 +92,7 @@ class Behind:
     async def close(self, drain_s: float) -> None:
         """Write what waits, within a time, then close the tier."""
         self._closed = True
+        self._begin()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=drain_s)
         if self._waiting:
@@ -91,6 +101,16 @@ class Behind:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._tier.close()
+
+    def _begin(self) -> None:
+        """Have what waits written now, as far as there are workers."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for _ in range(min(len(self._waiting), self._workers - len(self._tasks))):
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _work(self) -> None:
         while (key := self._next()) is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import msgspec
 
 from tintype.core.entry import Entry, EntryFacts, Scope, Selector
-from tintype.kit.filestore import FileStore, Stored
+from tintype.kit.filestore import FileStore, Put, Stored
 from tintype.ports import Telemetry
 
 _ENCODE, _DECODE = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(EntryFacts).decode
@@ -20,6 +21,8 @@ class DiskCache:
 
     def __init__(self, store: FileStore, *, telemetry: Telemetry) -> None:
         self._store, self._telemetry = store, telemetry
+        self._puts: list[Put] = []
+        self._turn: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> Entry | None:
         stored = await self._store.get(key)
@@ -44,10 +47,17 @@ class DiskCache:
             return None
 
     async def put(self, key: str, entry: Entry) -> None:
+        """Keep an entry. What is put in the same turn of the loop takes one hop to a thread together."""
         facts = entry.facts
-        await self._store.put(
-            key, entry.body, meta=_ENCODE(facts), tenant=facts.tenant, source=facts.source, tags=facts.tags
-        )
+        if self._turn is None:
+            self._puts = []
+            self._turn = asyncio.create_task(self._write(self._puts))
+        self._puts.append(Put(key, entry.body, _ENCODE(facts), facts.tenant, facts.source, facts.tags))
+        await asyncio.shield(self._turn)  # whoever is cancelled takes nobody else's write along
+
+    async def _write(self, puts: list[Put]) -> None:
+        self._turn = None
+        await self._store.put_all(puts)
 
     async def drop(self, selector: Selector) -> int:
         return await self._store.drop(selector)
