@@ -25,6 +25,8 @@ class Format(StrEnum):
     PSD = "psd"
     PDF = "pdf"
 
+    __hash__ = str.__hash__  # Enum's own is a function in Python, which each look-up by format would call
+
 
 class Facts(msgspec.Struct, frozen=True):
     """What a format can do. `max_side_px` and `max_pixels` are limits of the container or its encoder (0 = none)."""

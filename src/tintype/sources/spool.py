@@ -55,11 +55,12 @@ class Spool:
         if self.size > self._most:
             raise SourceTooLarge(f"The source has more than the {self._most} bytes that are allowed")
         # A reader's thread may outlive the fetch; the lock keeps it from writing to a number that means another file.
-        with self._lock, _as_failure():
+        with self._lock:
             self._pieces.append(chunk)
             self._held += len(chunk)
             if self._held >= _BATCH or self._closed:
-                self._flush()
+                with _as_failure():
+                    self._flush()
 
     def body(self) -> Body:
         """Return the body, which from now on needs neither the spool nor the file's name. Raises as `write`."""
