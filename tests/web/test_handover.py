@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from tintype.core.errors import Misconfigured
 from tintype.web import handover
 from tintype.web.handover import HandOver
 from tintype.web.memo import Headers
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="open files have names in /proc on Linux only")
 
 ASKS = {b"x-hand-over": b"yes"}
 BODY = bytes(range(256)) * 4096
