@@ -17,7 +17,7 @@ from tintype.core.info import ImageInfo, Space
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Blur, Op, Output, Pipeline, Resize, Trim
 from tintype.core.plan import Cost, Plan, Step
-from tintype.core.policy import Light, Policy
+from tintype.core.policy import Light, Policy, ShrinkTable
 from tintype.core.resolve import resolve
 
 PHOTO = ImageInfo(format=Format.JPEG, width=4000, height=3000)
@@ -85,6 +85,14 @@ def test_frames_multiply() -> None:
     still, moving = cost(gif, policy=Policy()), cost(gif, policy=Policy(frames=20))
     assert moving.cpu_ms > 15 * still.cpu_ms
     assert moving.peak_bytes > still.peak_bytes
+
+
+def test_webp_that_is_scaled_once_it_is_decoded_is_held_whole() -> None:
+    imgproxy = Policy(shrink_table=ShrinkTable.IMGPROXY)
+    pipeline = Pipeline.of(SOURCE, Resize(width=512))
+    held = resolve(pipeline, ImageInfo(format=Format.WEBP, width=4000, height=3000), Offer(), imgproxy)
+    assert held.load.scale < 1
+    assert held.cost.peak_bytes > 36_000_000
 
 
 def test_handing_on_is_cheap() -> None:

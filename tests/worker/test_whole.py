@@ -16,6 +16,7 @@ from PIL.features import check
 from tests.worker.pictures import gradient, pil_bytes, translucent, vips
 from tintype.core.formats import Format
 from tintype.core.plan import Load
+from tintype.worker import codecs
 from tintype.worker.codecs import libvips, whole
 from tintype.worker.pixels import Image
 
@@ -111,9 +112,24 @@ def test_animations_are_for_libvips(decodes: list[bool]) -> None:
     assert decodes == []
 
 
-def test_what_is_scaled_while_decoding_is_scaled_by_libvips(decodes: list[bool]) -> None:
+@pytest.mark.parametrize("pixels", [picture(400, 300), cut_out(400, 300)], ids=["opaque", "alpha"])
+def test_what_can_be_held_is_scaled_once_it_is_decoded(pixels: Any, decodes: list[bool]) -> None:
+    data = pil_bytes(pixels, "WEBP", lossless=True, exact=True)
+    load = Load(format=Format.WEBP, scale=0.25, width=100, height=75)
+    image = codecs.load(memoryview(data), load)
+    assert decodes == [True]
+    assert (image.width, image.height, image.bands) == (100, 75, pixels.shape[2])
+    boxes = pixels[:, :, :3].reshape(75, 4, 100, 4, 3).mean(axis=(1, 3))
+    wrong = np.abs(image.numpy()[:, :, :3] - boxes)[:, 50:]
+    assert wrong.mean() < 6, "Lanczos and boxes differ in noise"
+
+
+def test_what_cannot_be_held_is_scaled_by_libvips(decodes: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "HELD_PIXELS", 400 * 300 - 1)
     same(*both(Format.WEBP, pil_bytes(picture(400, 300), "WEBP"), scale=0.25, width=100, height=75))
     assert decodes == []
+    both(Format.WEBP, pil_bytes(picture(400, 300), "WEBP"))
+    assert decodes == [True], "libvips would hold it all the same"
 
 
 @pytest.mark.parametrize("options", [{"quality": 80}, {"lossless": True}])

@@ -72,6 +72,10 @@ def _peak_bytes(plan: Plan, info: ImageInfo) -> int:
     deep = plan.steps and getattr(plan.steps[0], "keep_depth", False)
     pixel = (info.bands + (0 if info.alpha else 1)) * (2 if deep or info.bits > 8 else 1)
     held = size.width * _held_rows(plan.load) * frames
+    if (
+        plan.load.format is Format.WEBP and plan.load.scale < 1 and info.pixels <= HELD_PIXELS
+    ):  # scaled once it is decoded
+        held = max(held, info.pixels)
     for step, before, made in walk(plan.load, plan.steps):
         if table.STEPS[type(step).__name__].whole:
             held = max(held, held + before.pixels * frames)

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import imagecodecs
+from msgspec.structs import replace
 
+from tintype.core.loading import HELD_PIXELS
 from tintype.core.plan import Load
 from tintype.worker.codecs import libvips
 from tintype.worker.pixels import Data, Image, from_array, has, with_pixels
@@ -23,27 +25,29 @@ _BRAND = b"ftypavif"
 
 
 def webp(data: Data, plan: Load) -> Image:
-    image = libvips.load(data, plan)
-    if plan.scale < 1 or has(image, _PAGES):
-        return image
-    return _decoded(image, lambda: imagecodecs.webp_decode(_buffer(data)))
+    """Return what is to be scaled in its own size: scaling while decoding takes libwebp as long as not to."""
+    image = libvips.load(data, replace(plan, scale=1.0))
+    too_large = plan.scale < 1 and image.width * image.height > HELD_PIXELS
+    if too_large or has(image, _PAGES):
+        return libvips.load(data, plan)
+    return _decoded(image, lambda: imagecodecs.webp_decode(_buffer(data))) or libvips.load(data, plan)
 
 
 def avif(data: Data, plan: Load) -> Image:
     image = libvips.load(data, plan)
     if plan.thumbnail or image.format != "uchar" or not _plain(data):
         return image
-    return _decoded(image, lambda: imagecodecs.avif_decode(_buffer(data), index=0, numthreads=1))
+    return _decoded(image, lambda: imagecodecs.avif_decode(_buffer(data), index=0, numthreads=1)) or image
 
 
-def _decoded(image: Image, decode: Callable[[], Any]) -> Image:
-    """Return the image with pixels from elsewhere, or as it is where they cannot be had or are not what its header says."""
+def _decoded(image: Image, decode: Callable[[], Any]) -> Image | None:
+    """Return the image with pixels from elsewhere; None where they cannot be had, or are not what its header says."""
     try:
         pixels = decode()
     except (ValueError, RuntimeError, MemoryError):
-        return image
+        return None
     if pixels.dtype != "uint8" or pixels.shape != (image.height, image.width, image.bands):
-        return image
+        return None
     return with_pixels(image, from_array(pixels, image.interpretation))
 
 
