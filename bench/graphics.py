@@ -32,11 +32,16 @@ def screenshot(side: int, seed: int) -> pyvips.Image:
 
 def cut_out(side: int, seed: int) -> pyvips.Image:
     """Return a picture inside a soft ellipse, nothing around it, `side` px square, in RGBA."""
-    xy = pyvips.Image.xyz(side, side) / side * 2 - 1
-    inside = (1 - (xy[0] ** 2 + xy[1] ** 2)) * 800
-    alpha = (inside > 255).ifthenelse(255, (inside < 0).ifthenelse(0, inside)).cast("uchar")
-    whole: pyvips.Image = picture(side, side, seed).bandjoin(alpha).copy(interpretation="srgb")
+    alpha = ellipse(side, side)
+    whole = picture(side, side, seed).bandjoin(alpha).copy(interpretation="srgb")
     return (alpha > 0).ifthenelse(whole, 0).copy(interpretation="srgb")
+
+
+def ellipse(width: int, height: int) -> pyvips.Image:
+    """Return an alpha band: opaque inside, with a soft edge."""
+    xy = pyvips.Image.xyz(width, height)
+    inside = (1 - ((xy[0] / width * 2 - 1) ** 2 + (xy[1] / height * 2 - 1) ** 2)) * 800
+    return (inside > 255).ifthenelse(255, (inside < 0).ifthenelse(0, inside)).cast("uchar")
 
 
 def logo(side: int, seed: int) -> pyvips.Image:
