@@ -132,12 +132,34 @@ async def test_those_asked_together_count_with_those_before(tmp_path: Path, star
     assert (jobs(running), rungs(running, "made"), rungs(running, "read")) == (2, 1, 0)
 
 
-async def test_large_ones_asked_together_make_no_rung(tmp_path: Path, start: Start) -> None:
+async def test_large_ones_asked_together_are_one_job_and_make_no_rung(tmp_path: Path, start: Start) -> None:
     (tmp_path / "p.jpg").write_bytes(photo())
     running = await start(LADDER)
     answers = await asyncio.gather(*(running.ask(local(350 + i)) for i in range(4)))
     assert [picture(a.body).width for a in answers] == [350 + i for i in range(4)]
-    assert (jobs(running), rungs(running, "made")) == (4, 0)
+    assert (jobs(running), rungs(running, "made")) == (1, 0)
+
+
+async def test_who_comes_a_little_later_makes_no_second_rung(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo((4800, 3600)))
+    running = await start(LADDER)
+    for width in (100, 200):
+        await running.ask(local(width))
+    tasks = []
+    for width in (300, 310, 320):
+        tasks.append(asyncio.create_task(running.ask(local(width))))
+        await asyncio.sleep(0.01)
+    assert [(await task).status for task in tasks] == [200] * 3
+    assert rungs(running, "made") == 1
+    assert jobs(running) == 2 + 1 + rungs(running, "read")
+
+
+async def test_what_has_nothing_in_common_is_made_apart(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "p.jpg").write_bytes(photo())
+    running = await start(LADDER)
+    answers = await asyncio.gather(*(running.ask(local(width)) for width in (350, 700)))
+    assert [picture(a.body).width for a in answers] == [350, 700]  # halved by the decoder, and not
+    assert (jobs(running), rungs(running, "made")) == (2, 0)
 
 
 async def test_one_who_leaves_takes_nothing_from_those_asked_together(tmp_path: Path, start: Start) -> None:

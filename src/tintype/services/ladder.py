@@ -1,16 +1,17 @@
-"""Ladder: results made from a rung of their source, and the rung made, once it pays, with those that are asked for together."""
+"""Ladder: results of one source made together, or from a rung of it, and the rung made once it pays."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
 from tintype.core.errors import ImageError
 from tintype.core.ladder import due, ladder_of
 from tintype.core.messages import MAX_PLANS
-from tintype.core.plan import Plan
+from tintype.core.plan import Load, Plan
 from tintype.core.resolve import resolve_rung
 from tintype.kit.flights import Flights
 from tintype.ports import Finished, Mezzanines, Telemetry
@@ -22,15 +23,28 @@ from tintype.services.look import View
 Began: TypeAlias = Callable[[], None]
 # A result, and the view that it is of: the one asked for or its `low`.
 Made: TypeAlias = tuple[View, Finished]
-# What one job made, by the key of the view that was asked for; None: no rung, and nothing else.
-Batch: TypeAlias = Mapping[str, Made] | None
+# What was made together, by the key of the view that was asked for.
+Batch: TypeAlias = Mapping[str, Made]
+
+# CPU time that one job of several results may be predicted to take: what is more goes alone, to another worker.
+_MOST_MS = 500.0
+
+
+class _Part(NamedTuple):
+    """A result of a job: the key of the view asked for, the way it is made, and what has to be decoded for that."""
+
+    asked: str
+    way: View
+    load: Load
+    began: Began
 
 
 class Ladder:
     """Runs views of sources that may have rungs.
 
-    Most sources are asked for once, and a rung costs more than a result; so it is made when `core.ladder.due` says so, in
-    one job with the results that wait for it and those that decode the original alike. Who comes later waits for the rung.
+    Most sources are asked for once, and a rung costs more than a result; so it is made when `core.ladder.due` says so.
+    Results that are asked for together are made in one job as far as they decode alike, with the rung or without. Who comes
+    while a rung is being made waits for it.
     """
 
     def __init__(self, mezzanines: Mezzanines, jobs: Jobs, flights: Flights[Batch], telemetry: Telemetry) -> None:
@@ -39,6 +53,7 @@ class Ladder:
         self._flights = flights
         self._telemetry = telemetry
         self._open: dict[str, list[tuple[View, Began]]] = {}  # batches that more may join
+        self._rising: set[str] = set()  # and those by which a rung is being made
         self.crowd = Crowd()
 
     async def __call__(self, view: View, began: Began) -> Made | None:
@@ -60,14 +75,12 @@ class Ladder:
         batch = [] if taken else self._open.setdefault(key, [])
         batch.append(mine)
         self.crowd.arrived(view.want)
-        if taken and view.low is None:
+        if taken and (view.low is None or key not in self._rising):
             return None
         try:
             made = await self._flights.join(key, lambda: self._gather(key, batch), self._jobs.deadline())
         finally:
             batch.remove(mine)
-        if made is None:
-            return None
         return made.get(view.key) or await self._read(view, began)
 
     async def _gather(self, key: str, batch: list[tuple[View, Began]]) -> Batch:
@@ -76,26 +89,40 @@ class Ladder:
         finally:
             if self._open.get(key) is batch:
                 del self._open[key]
-        return await self._make(key, batch[: MAX_PLANS - 1])
+        try:
+            return await self._make(key, batch[: MAX_PLANS - 1])
+        finally:
+            self._rising.discard(key)
 
     async def _make(self, key: str, batch: Sequence[tuple[View, Began]]) -> Batch:
-        """Make a rung and what is made of it and beside it in one job, if it is time for that."""
+        """Make what starts from the same decoded image in one job each: the rung, if it is due, with what is made of it."""
         master = self._due([view for view, _ in batch])
-        if master is None or master.rung is None:
-            return None
-        ways = {view.key: way for view, _ in batch if (way := _way(view, master))}
-        first, generation = next(iter(ways.values())), self._mezzanines.generation
+        if master:
+            self._rising.add(key)
+        jobs: dict[Load, list[_Part]] = {master.load: []} if master else {}
+        for view, began in batch:
+            part = _part(view, began, master)
+            parts = jobs.setdefault(part.load, [])
+            if sum(one.way.plan.cost.cpu_ms for one in (*parts, part)) <= _MOST_MS:
+                parts.append(part)
+        wanted = [(load, parts) for load, parts in jobs.items() if len(parts) > 1 or (parts and _makes(master, load))]
+        done = await asyncio.gather(*(self._job(key, parts, _makes(master, load)) for load, parts in wanted))
+        return {name: made for one in done for name, made in one.items()}
+
+    async def _job(self, key: str, parts: Sequence[_Part], master: Plan | None) -> Batch:
+        first, generation = parts[0].way, self._mezzanines.generation
 
         def all_began() -> None:
             self._flights.began(key)
-            for _, began in batch:
-                began()
+            for part in parts:
+                part.began()
 
-        plans = (master, *(way.plan for way in ways.values()))
+        plans = [*([master] if master else []), *(part.way.plan for part in parts)]
         finished = await self._jobs.over_source(first, plans, all_began)
-        await self._mezzanines.put(first.binding, master.rung, finished.bodies[0], generation=generation)
-        self._telemetry.count("rungs", use="made")
-        return {key: (way, _one(finished, at)) for at, (key, way) in enumerate(ways.items(), start=1)}
+        if master is not None and master.rung is not None:
+            await self._mezzanines.put(first.binding, master.rung, finished.bodies[0], generation=generation)
+            self._telemetry.count("rungs", use="made")
+        return {part.asked: (part.way, _one(finished, at)) for at, part in enumerate(parts, len(plans) - len(parts))}
 
     def _due(self, views: Sequence[View]) -> Plan | None:
         """Return how the rung is made that is of use to most of the views, if it is time to make it."""
@@ -124,11 +151,16 @@ class Ladder:
         return low, finished
 
 
-def _way(view: View, master: Plan) -> View | None:
-    """Return how a view is made in the job that makes a rung: from that, or from the same decoded original, or not at all."""
-    if view.low is not None and view.low.plan.load.rung == master.rung:
-        return view.low
-    return view if view.plan.load == master.load else None
+def _part(view: View, began: Began, master: Plan | None) -> _Part:
+    """Return how a view is made: from the rung that is being made, if that will do."""
+    if master and view.low and view.low.plan.load.rung == master.rung:
+        return _Part(view.key, view.low, master.load, began)
+    return _Part(view.key, view, view.plan.load, began)
+
+
+def _makes(master: Plan | None, load: Load) -> Plan | None:
+    """Return the plan of the rung, if it is what this load is for."""
+    return master if master and master.load == load else None
 
 
 def _one(finished: Finished, at: int) -> Finished:
