@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -97,6 +98,7 @@ class Serving:
             reload: called at SIGHUP or when a watched file changes; may raise TintypeError, which is logged.
             watched: the files to watch.
         """
+        gc.freeze()  # what is here now stays to the end: each full collection would look at all of it
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
