@@ -78,7 +78,8 @@ class Ladder:
         if taken and (view.low is None or key not in self._rising):
             return None
         try:
-            made = await self._flights.join(key, lambda: self._gather(key, batch), self._jobs.deadline())
+            deadline = self._jobs.deadline(behind=view.behind)
+            made = await self._flights.join(key, lambda: self._gather(key, batch), deadline)
         finally:
             batch.remove(mine)
         return made.get(view.key) or await self._read(view, began)
@@ -125,7 +126,7 @@ class Ladder:
         return {part.asked: (part.way, _one(finished, at)) for at, part in enumerate(parts, len(plans) - len(parts))}
 
     def _due(self, views: Sequence[View]) -> Plan | None:
-        """Return how the rung is made that is of use to most of the views, if it is time to make it."""
+        """Return how the rung is made that is of use to the first of the views, if it is time to make it."""
         lows = [(view, view.low) for view in views if view.low]
         if not lows:
             return None
