@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import threading
@@ -212,6 +213,23 @@ def test_raw_hands_the_source_on(node: Node, origin: Origin) -> None:
     origin.pages["/raw.jpg"] = Page(body, headers={"Cache-Control": "max-age=600", "Content-Type": "image/jpeg"})
     answer = node.ask(path(origin, "raw.jpg", "raw:1"))
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, body, "image/jpeg")
+
+
+def test_parts_of_a_large_source_are_handed_on(node: Node, origin: Origin) -> None:
+    body = os.urandom(700_000)
+    origin.pages["/large.bin"] = Page(body, headers={"Cache-Control": "max-age=600", "Content-Type": "image/jpeg"})
+    asked = path(origin, "large.bin", "raw:1")
+    whole = node.ask(asked)
+    assert (whole.body, whole.headers["accept-ranges"]) == (body, "bytes")
+    part = node.ask(asked, headers={"Range": "bytes=100000-599999", "If-Range": whole.headers["etag"]})
+    assert (part.status, part.body) == (206, body[100_000:600_000])
+    assert part.headers["content-range"] == "bytes 100000-599999/700000"
+    assert node.ask(asked, headers={"Range": "bytes=-5"}).body == body[-5:]
+    assert node.ask(asked, headers={"Range": "bytes=0-9", "If-Range": '"other"'}).body == body
+    beyond = node.ask(asked, headers={"Range": "bytes=700000-"})
+    assert (beyond.status, beyond.headers["content-range"]) == (416, "bytes */700000")
+    head = node.ask(asked, "HEAD")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", "700000")
 
 
 def test_private_addresses_are_refused_without_being_asked(node: Node) -> None:

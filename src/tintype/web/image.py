@@ -228,7 +228,7 @@ class ImagePath:
             elif handed := await self._handover.headers(reply.request.headers, lease.fd(), binding.size):
                 await reply.empty(200, headers + handed, "raw", answer.timings)
             else:
-                await reply.file(headers, lease.fd(), binding.size, answer.timings)
+                await reply.file(headers, lease.fd(), binding.size, etag, answer.timings)
 
     async def _refuse(self, mount: Mount, reply: Reply, error: TintypeError) -> None:
         status, text = mount.dialect.refusal(error)

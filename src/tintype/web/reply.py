@@ -115,33 +115,46 @@ class Reply:
         status: int = 200,
     ) -> None:
         """Send a body, or the part of it that a Range asks for."""
-        headers = [*headers, (b"accept-ranges", b"bytes")]
+
+        def cut(first: int, past: int) -> bytes:
+            return body if past - first == len(body) else body[first:past]
+
+        await self._whole_or_part(headers, etag, len(body), cut, status, outcome, timings)
+
+    async def file(self, headers: Headers, fd: int, size: int, etag: bytes, timings: Timings) -> None:
+        """Send a file, or the part of it that a Range asks for, in pieces: a large source never stands in memory."""
+
+        async def cut(first: int, past: int) -> AsyncIterator[bytes]:
+            while chunk := await asyncio.to_thread(os.pread, fd, min(_CHUNK, past - first), first):
+                first += len(chunk)
+                yield chunk
+
+        await self._whole_or_part(headers, etag, size, cut, 200, "raw", timings)
+
+    async def _whole_or_part(
+        self,
+        headers: Headers,
+        etag: bytes,
+        size: int,
+        cut: Callable[[int, int], bytes | AsyncIterator[bytes]],
+        status: int,
+        outcome: str,
+        timings: Timings | None,
+    ) -> None:
+        headers, first, past = [*headers, (b"accept-ranges", b"bytes")], 0, size
         wanted = self.request.headers.get(b"range")
         if wanted and status == 200 and self.request.headers.get(b"if-range", etag) == etag:
             try:
-                span = span_of(wanted, len(body))
+                span = span_of(wanted, size)
             except ValueError:
-                await self.empty(416, [*SECURITY, (b"content-range", b"bytes */%d" % len(body))], outcome, timings)
+                await self.empty(416, [*SECURITY, (b"content-range", b"bytes */%d" % size)], outcome, timings)
                 return
             if span:
-                first, last = span
-                headers.append((b"content-range", b"bytes %d-%d/%d" % (first, last, len(body))))
-                body, status = body[first : last + 1], 206
-        headers.append((b"content-length", str(len(body)).encode()))
+                first, past, status = span[0], span[1] + 1, 206
+                headers.append((b"content-range", b"bytes %d-%d/%d" % (first, span[1], size)))
+        headers.append((b"content-length", b"%d" % (past - first)))
         await self._start(status, headers, outcome, timings)
-        await self._finish(body, status, outcome, len(body))
-
-    async def file(self, headers: Headers, fd: int, size: int, timings: Timings) -> None:
-        """Send a file in pieces, so that a large source never stands in memory."""
-        await self._start(200, [*headers, (b"content-length", str(size).encode())], "raw", timings)
-
-        async def pieces() -> AsyncIterator[bytes]:
-            at = 0
-            while chunk := await asyncio.to_thread(os.pread, fd, min(_CHUNK, size - at), at):
-                at += len(chunk)
-                yield chunk
-
-        await self._finish(pieces(), 200, "raw", size)
+        await self._finish(cut(first, past), status, outcome, past - first)
 
     async def empty(self, status: int, headers: Headers, outcome: str, timings: Timings | None = None) -> None:
         """Send headers alone."""
