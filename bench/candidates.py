@@ -48,7 +48,7 @@ def profiles(kind: Format, *, alpha: bool = True) -> tuple[Candidate, ...]:
         save = save_as(kind, Output(), ImageInfo(format=Format.PNG, width=1, height=1), policy, animated=False)
         return lambda image: codecs.encode(image, save, save.quality)
 
-    return Candidate("**tintype**", by(Policy()), alpha), Candidate("tintype, profile imgproxy", by(IMGPROXY), alpha)
+    return Candidate("tintype", by(Policy()), alpha), Candidate("tintype, profile imgproxy", by(IMGPROXY), alpha)
 
 
 def vips(kind: Format, name: str, *, alpha: bool = True, **options: Any) -> Candidate:
@@ -108,7 +108,8 @@ def _webp() -> tuple[Candidate, ...]:
     kind = Format.WEBP
     return (
         *profiles(kind),
-        *(vips(kind, f"effort {effort}", effort=effort) for effort in range(7)),
+        # alpha of the highest efforts takes seconds
+        *(vips(kind, f"effort {effort}", effort=effort, alpha=effort < 5) for effort in range(7)),
         vips(kind, "effort 2, smart subsampling", effort=2, smart_subsample=True),
         vips(kind, "effort 2, preset photo", effort=2, preset="photo"),
         *(pillow(kind, f"effort {effort}", quality=79, method=effort) for effort in (0, 1, 4)),

@@ -145,6 +145,7 @@ def _idle() -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--formats", default=",".join(CANDIDATES), help="divided by commas")
+    parser.add_argument("--sides", default=",".join(map(str, SIDES)), help="of results, in px, divided by commas")
     parser.add_argument("--pictures", type=int, default=3, help="of each content, at most")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
@@ -154,7 +155,8 @@ def main() -> None:
     formats = [Format(name) for name in given.formats.split(",")]
     quick = given.quick
     pictures = contents(1, 320) if quick else contents(given.pictures)
-    rows = run(formats, (64,) if quick else SIDES, 1 if quick else given.rounds, pictures)
+    sides = (64,) if quick else tuple(map(int, given.sides.split(",")))
+    rows = run(formats, sides, 1 if quick else given.rounds, pictures)
     print(table(rows))
     saved = keep(rows, given.out)
     if given.write_docs:
