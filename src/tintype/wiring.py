@@ -120,7 +120,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     standins = StandIns(sources, engine, given.lease)
     renewals = Behind("renewal", cached.renewals_per_s, clock, telemetry)
     promotions = Behind("promotion", cached.promotions_per_s, clock, telemetry)
-    look = Look(sources, engine, standins, clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
+    look = Look(sources, engine, standins, Flights(clock.monotonic), clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
     jobs = Jobs(sources, engine, reserve, standins, clock, timeout_s=limits.request_timeout_s)
     ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
     make = Make(jobs, ladder, cache, Flights(clock.monotonic), clock)

@@ -106,7 +106,9 @@ async def asked_together(running: Running, url: str) -> list[Answer]:
 async def test_six_variants_asked_together_are_one_fetch_and_one_job(origin: Origin, start: Start) -> None:
     origin.pages["/p.jpg"] = Page(photo(), headers=FRESH)
     running = await start(LADDER)
+    probed = running.metric("tintype_engine_seconds_count", kind="probe")
     answers = await asked_together(running, f"{origin.url}/p.jpg")
+    assert running.metric("tintype_engine_seconds_count", kind="probe") == probed + 1
     assert [picture(answer.body).width for answer in answers] == [100, 100, 200, 200, 350, 350]
     assert [answer.headers["content-type"] for answer in answers] == ["image/jpeg", "image/webp"] * 3
     assert (len(origin.asked), jobs(running), rungs(running, "made"), rungs(running, "read")) == (1, 1, 1, 0)

@@ -17,6 +17,7 @@ from tintype.core.pipeline import Watermark
 from tintype.core.plan import Plan, Rung, plan_key
 from tintype.core.resolve import resolve
 from tintype.core.tenant import Tenant
+from tintype.kit.flights import Flights
 from tintype.ports import Clock, Engine, Forwarded, Lease, Sources
 from tintype.services.answers import Timings
 from tintype.services.standins import StandIns
@@ -71,11 +72,19 @@ class Look:
     """Makes views. `epochs`: the current render epoch first, then those whose results may still be served."""
 
     def __init__(
-        self, sources: Sources, engine: Engine, standins: StandIns, clock: Clock, *, epochs: tuple[int, ...]
+        self,
+        sources: Sources,
+        engine: Engine,
+        standins: StandIns,
+        flights: Flights[Binding],
+        clock: Clock,
+        *,
+        epochs: tuple[int, ...],
     ) -> None:
         self._sources = sources
         self._engine = engine
         self._standins = standins
+        self._flights = flights
         self._clock = clock
         self._epochs = epochs
 
@@ -93,7 +102,7 @@ class Look:
         """Look at a want through a binding."""
         _check_size(want, binding)
         if binding.info is None:
-            binding = await self._probe(want, binding)
+            binding = await self._probed(want, binding)
         assert binding.info is not None
         overlays = await self._overlay_digests(want)
         view = self._view(want, binding, binding.info, overlays, ())
@@ -128,7 +137,16 @@ class Look:
         view = await self.through(want, binding)
         return replace(view, fallback=True, low=None)
 
-    async def _probe(self, want: Want, binding: Binding) -> Binding:
+    async def _probed(self, want: Want, binding: Binding) -> Binding:
+        """Have a header read, once for all who want the same of the same bytes at this time."""
+        most = want.asked.pipeline.bounds.source_pixels or want.tenant.policy.source_pixels
+        if binding.private:
+            return await self._probe(want, binding, most)
+        ref = want.asked.pipeline.source
+        key = f"{want.tenant.name} {binding.digest} {most} {want.forwarded.digest} {ref.buster} {ref.url}"
+        return await self._flights.join(key, lambda: self._probe(want, binding, most), want.deadline)
+
+    async def _probe(self, want: Want, binding: Binding, source_pixels: int) -> Binding:
         ref = want.asked.pipeline.source
         with await self._sources.open(binding, ref, want.forwarded, want.deadline) as lease:
             info = await self._engine.probe(
@@ -137,7 +155,7 @@ class Look:
                 known_format(lease),
                 tenant=want.tenant.name,
                 digest=lease.binding.digest,
-                source_pixels=want.asked.pipeline.bounds.source_pixels or want.tenant.policy.source_pixels,
+                source_pixels=source_pixels,
                 deadline=want.deadline,
             )
             return await self._sources.learn(lease.binding, info)
