@@ -46,10 +46,16 @@ def decoded(info: ImageInfo, policy: Policy, resize: Resize, *, angle: int = 0, 
         (10, 8, 8),
     ],
 )
-def test_jpeg_shrinks(width: int, measured: int, imgproxy: int) -> None:
+def test_jpegs_of_cameras_shrink(width: int, measured: int, imgproxy: int) -> None:
     resize = Resize(width=width)
     assert decoded(PHOTO, MEASURED, resize).load.shrink == measured
     assert decoded(PHOTO, IMGPROXY, resize).load.shrink == imgproxy
+
+
+@pytest.mark.parametrize(("width", "shrink"), [(342, 1), (341, 2), (171, 2), (170, 4), (86, 4), (85, 8)])
+def test_jpegs_that_were_reduced_before_shrink_later(width: int, shrink: int) -> None:
+    info = replace(PHOTO, width=2048, height=1536)
+    assert decoded(info, MEASURED, Resize(width=width)).load.shrink == shrink
 
 
 def test_a_shrunk_jpeg_loses_its_last_partial_blocks() -> None:

@@ -8,6 +8,9 @@ from tintype.core.formats import Format
 from tintype.core.values import Value
 
 
+_CAMERA_PIXELS = 6_000_000
+
+
 class Space(StrEnum):
     """The colour space the pixels are stored in."""
 
@@ -38,6 +41,14 @@ class ImageInfo(Value, frozen=True):
     @property
     def vector(self) -> bool:
         return self.format is Format.SVG
+
+    @property
+    def soft(self) -> bool:
+        """Whether this is likely what a camera wrote: soft at the pixel, so that a decoder's own reduction does not show.
+
+        Smaller files were mostly reduced before, which makes them sharp.
+        """
+        return self.pixels >= _CAMERA_PIXELS
 
     @property
     def pixels(self) -> int:

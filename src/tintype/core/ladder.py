@@ -26,7 +26,7 @@ MARGIN = 1.25
 _WORTH = 2
 # From which use on a rung is made for one result alone.
 _USES = 3
-# What a decoder can halve on the way, which looks as good as if it did not: the boxes are even then.
+# What a decoder can halve on the way, which looks as good as if it did not where the file is soft: the boxes are even then.
 _HALVED = frozenset((Format.JPEG,))
 
 # Sources that hold photos as a rule, and are as lossy as a rung. What may be flat or transparent gets a lossless form.
@@ -63,7 +63,7 @@ def rung_box(info: ImageInfo, rung: Rung) -> int:
 
 def decoder_part(info: ImageInfo) -> int:
     """Return by how much the decoder reduces the original that a rung is made of."""
-    return 2 if info.format in _HALVED else 1
+    return 2 if info.format in _HALVED and info.soft else 1
 
 
 class Forgone(NamedTuple):

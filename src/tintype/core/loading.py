@@ -19,10 +19,11 @@ from tintype.core.plan import Load, Rung
 from tintype.core.policy import Policy, ShrinkTable
 from tintype.core.sizing import Sizes
 
-# Reduction asked for -> what libjpeg does of it. Measured (docs/decisions/0014): against a linear-light Lanczos reduction
-# of the full image, 1/2 from 4x on costs 0.3 points of SSIMULACRA2 and from 3x on 0.5, and saves a quarter of all work;
-# 1/4 costs 1.0 from 8x on, more below. 3/8 is never worth it.
-_JPEG_MEASURED = ((16, 8), (8, 4), (3, 2))
+# Reduction asked for -> what libjpeg does of it, in files as cameras write them and in others. Measured (docs/decisions/0014):
+# against a linear-light Lanczos reduction of the whole image, 1/2 at 4x costs a camera's 0.3 points of SSIMULACRA2 and saves
+# half of the work; it costs sharper ones 3 in the mean and 19 at worst, and saves 9 ms. 3/8 is never worth it.
+_JPEG_SOFT = ((16, 8), (8, 4), (3, 2))
+_JPEG_SHARP = ((24, 8), (12, 4), (6, 2))
 _JPEG_IMGPROXY = ((8, 8), (4, 4), (2, 2))
 
 # How many times the target libwebp leaves, and the reduction from which it is asked at all: of images too large to be held.
@@ -90,8 +91,9 @@ def _as_is(load: Load, _reduction: float, _info: ImageInfo, _policy: Policy) -> 
     return load
 
 
-def _jpeg(load: Load, reduction: float, _info: ImageInfo, policy: Policy) -> Load:
-    table = _JPEG_IMGPROXY if policy.shrink_table == ShrinkTable.IMGPROXY else _JPEG_MEASURED
+def _jpeg(load: Load, reduction: float, info: ImageInfo, policy: Policy) -> Load:
+    measured = _JPEG_SOFT if info.soft and load.rung is None else _JPEG_SHARP
+    table = _JPEG_IMGPROXY if policy.shrink_table == ShrinkTable.IMGPROXY else measured
     shrink = next((shrink for least, shrink in table if reduction >= least), 1)
     # libvips leaves out the last, partly filled row and column of blocks.
     return replace(load, shrink=shrink, width=max(1, load.width // shrink), height=max(1, load.height // shrink))
