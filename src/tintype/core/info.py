@@ -7,7 +7,6 @@ from enum import StrEnum
 from tintype.core.formats import Format
 from tintype.core.values import Value
 
-
 _CAMERA_PIXELS = 6_000_000
 
 

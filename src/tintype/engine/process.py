@@ -29,10 +29,10 @@ _FIXED = {
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONNOUSERSITE": "1",
     "MALLOC_ARENA_MAX": "1",  # one image at a time: a second arena costs memory and wins nothing
+    # Huge pages where the kernel has them: pixels are taken from it and given back with each image, and touching small pages
+    # for the first time takes up to a tenth of a job (docs/decisions/0014).
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-# Huge pages where the kernel has them: a fresh fork touches a thousand small ones for the first time, at 3 ms an image. One
-# that lives long has touched them all.
-_FORKING = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Process(Protocol):
@@ -49,24 +49,22 @@ class Process(Protocol):
         ...
 
 
-def environment(ours: Mapping[str, str], *, forks: bool = False) -> dict[str, str]:
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
     """Return a worker's environment: fixed, but for the few variables that say where libraries and fonts are."""
     passed = {name: ours[name] for name in _PASSED if ours.get(name)}
     own = {"PYTHONPATH": str(Path(tintype.__file__).resolve().parent.parent)}
-    return {**_FIXED, **(_FORKING if forks else {}), **passed, **own}
+    return {**_FIXED, **passed, **own}
 
 
 class Spawned:
     """A process started from a program. To be made on the thread of the loop: PDEATHSIG is about the starting thread."""
 
-    def __init__(self, command: Sequence[str], *, forks: bool = False) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self.socket, theirs = pair()
         self._stderr = _scratch()
         try:
             with theirs:
-                self._popen = _popen(
-                    command, theirs.fileno(), self._stderr.fileno(), environment(os.environ, forks=forks)
-                )
+                self._popen = _popen(command, theirs.fileno(), self._stderr.fileno(), environment(os.environ))
         except OSError:
             self.socket.close()
             self._stderr.close()

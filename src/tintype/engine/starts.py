@@ -69,7 +69,7 @@ class Starts:
 
     def _fork(self, changed: Callable[[Worker], None], lost: Callable[[Worker, Task], None]) -> Worker | None:
         if self._zygote is None:
-            self._zygote = Zygote(Spawned(self._command, forks=True), self._zygote_changed)
+            self._zygote = Zygote(Spawned(self._command), self._zygote_changed)
             self._zygote.send(encode(replace(self._setup, parent=os.getpid(), zygote=True)))
         if self._zygote.ready is None:
             return None
