@@ -47,7 +47,7 @@ DECODE: dict[Format, Decode] = {
     Format.PNG: Decode(1.1, 0.0, 11.1, streaming=True),
     Format.GIF: Decode(0.44, 0.0, 7.0),
     Format.WEBP: Decode(2.0, 9.2, 6.4),
-    Format.AVIF: Decode(8.7, 0.0, 22.8),
+    Format.AVIF: Decode(3.4, 0.0, 11.8),
     Format.HEIC: Decode(3.0, 0.0, 40.0),
     Format.TIFF: Decode(0.39, 0.0, 1.2, streaming=True),
     Format.SVG: Decode(16.7, 0.0, 92.1),
