@@ -63,8 +63,8 @@ def together(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
 
 
 def rung(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
-    """Ask for one more variant of a photo that was asked for thrice, in other sizes, before: what was kept of it helps."""
-    before = (Want.of("jpg", 300), Want.of("jpg", 400), Want.of("jpg", 700))
+    """Ask for one more variant of a photo that was asked for four times, in other sizes, before: what was kept of it helps."""
+    before = tuple(Want.of("jpg", side) for side in (300, 400, 700, 450))
     with ExitStack() as stack:
         field = Field(stack, effort, sources(_KIND, effort.photos))
         sides = field.servers(peers)
