@@ -19,6 +19,7 @@ from tintype.core.pipeline import Blur, Op, Output, Pipeline, Resize, Trim
 from tintype.core.plan import Cost, Plan, Step
 from tintype.core.policy import Light, Policy, ShrinkTable
 from tintype.core.resolve import resolve
+from tintype.engine.settings import EngineSettings
 
 PHOTO = ImageInfo(format=Format.JPEG, width=4000, height=3000)
 
@@ -41,6 +42,22 @@ def test_a_camera_photo_costs_tens_of_milliseconds() -> None:
     found = cost(PHOTO, Resize(width=512))
     assert 30 < found.cpu_ms < 150
     assert found.peak_bytes < 100_000_000
+
+
+@pytest.mark.parametrize("width", [100, 512, 4000])
+def test_all_scans_of_a_photo_are_read_and_held_whatever_is_made_of_it(width: int) -> None:
+    baseline, progressive = (cost(replace(PHOTO, progressive=scans), Resize(width=width)) for scans in (False, True))
+    assert progressive.cpu_ms - baseline.cpu_ms == pytest.approx(144, abs=0.2)
+    assert progressive.peak_bytes - baseline.peak_bytes == 72_000_000
+
+
+def test_a_giant_in_many_scans_is_heavy() -> None:
+    policy = Policy(source_pixels=150_000_000)
+    giant = replace(PHOTO, width=12_000, height=8_400)
+    costs = [
+        cost(replace(giant, progressive=scans), Resize(width=512), policy=policy).cpu_ms for scans in (False, True)
+    ]
+    assert costs[0] < EngineSettings().heavy_ms < costs[1]
 
 
 def test_the_cost_of_a_plan_does_not_count_for_itself() -> None:

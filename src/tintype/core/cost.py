@@ -39,7 +39,13 @@ def _decode_ms(load: Load, info: ImageInfo) -> float:
     stored = load.width * load.height if load.thumbnail or info.vector else info.pixels
     if load.rung is not None:
         stored = rung_size(info, load.rung).pixels
-    return row.fixed_ms + (row.stored_ms * stored + row.made_ms * load.width * load.height) * load.frames / _MEGA
+    scans_ms = table.PROGRESSIVE_MS if _many_scans(load, info) else 0.0
+    made = load.width * load.height
+    return row.fixed_ms + ((row.stored_ms + scans_ms) * stored + row.made_ms * made) * load.frames / _MEGA
+
+
+def _many_scans(load: Load, info: ImageInfo) -> bool:
+    return info.progressive and load.format is Format.JPEG and load.rung is None
 
 
 def _colour_ms(plan: Plan, info: ImageInfo) -> float:
@@ -82,7 +88,8 @@ def _peak_bytes(plan: Plan, info: ImageInfo) -> int:
         if isinstance(step, Canvas):
             held = max(held, made.pixels * frames)
     result = plan.width * plan.height * frames
-    return table.FIXED_BYTES + pixel * (held + 2 * result)
+    coefficients = table.PROGRESSIVE_BYTES * info.pixels if _many_scans(plan.load, info) else 0
+    return table.FIXED_BYTES + coefficients + pixel * (held + 2 * result)
 
 
 def _held_rows(load: Load) -> int:
