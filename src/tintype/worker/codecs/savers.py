@@ -25,19 +25,20 @@ class Settings(NamedTuple):
     Attributes:
         jpeg_table: which of mozjpeg's quantisation tables, below a quality of 90; 0 is the standard's.
         avif: of libvips' heifsave, besides quality and effort.
-        plain_avif: whether what `plain` takes is its to write, with all of the colour and libaom's tuning for still images.
+        plain: whether what `plain` takes is its to write: AVIF with all of the colour and libaom's tuning for still images,
+            and no format with the EXIF block that libvips puts into every file.
     """
 
     jpeg_table: int
     avif: dict[str, Any]
-    plain_avif: bool
+    plain: bool
 
 
 _SPEEDS = 9  # libaom's speed at effort 0
 _JPEG_TABLE_BELOW = 90  # quality; from there on libvips also keeps all of the colour (4:4:4)
 _SETTINGS = {
-    Encoders.MEASURED: Settings(jpeg_table=3, avif={"tune": "iq", "subsample_mode": "off"}, plain_avif=True),
-    Encoders.IMGPROXY: Settings(jpeg_table=0, avif={"tune": "ssim"}, plain_avif=False),
+    Encoders.MEASURED: Settings(jpeg_table=3, avif={"tune": "iq", "subsample_mode": "off"}, plain=True),
+    Encoders.IMGPROXY: Settings(jpeg_table=0, avif={"tune": "ssim"}, plain=False),
 }
 # libdeflate's level up to so many pixels of a PNG: what makes no more bytes than libpng's level 6 with every filter.
 _PNG_LEVELS = ((500_000, 5), (0, 2))  # 0: any number
@@ -60,7 +61,7 @@ def png(image: Image, save: Save, _quality: int) -> bytes:
     if colors:
         depth = _depth(colors)
         return bytes(image.pngsave_buffer(interlace=save.progressive, filter="none", palette=True, bitdepth=depth))
-    pixels = None if save.progressive else plain.plain(image)
+    pixels = None if save.progressive else _plain(image, save)
     if pixels is None:
         return bytes(image.pngsave_buffer(interlace=save.progressive, filter="all", compression=save.effort))
     return own_png.save(pixels, FAST if save.effort == FAST else _png_level(image))
@@ -82,18 +83,18 @@ def _depth(colors: int) -> int:
 
 
 def webp(image: Image, save: Save, quality: int) -> bytes:
-    pixels = plain.plain(image) if save.preset == "default" else None
+    pixels = _plain(image, save) if save.preset == "default" else None
     if pixels is not None:
         return plain.webp(pixels, _q(quality), save.effort)
     return bytes(image.webpsave_buffer(Q=_q(quality), effort=save.effort, preset=save.preset))
 
 
 def avif(image: Image, save: Save, quality: int) -> bytes:
-    settings = _SETTINGS[save.encoders]
-    pixels = plain.plain(image) if settings.plain_avif else None
+    pixels = _plain(image, save)
     if pixels is not None:
         return plain.avif(pixels, _q(quality), _SPEEDS - save.effort)
-    return bytes(image.heifsave_buffer(Q=_q(quality), compression="av1", effort=save.effort, **settings.avif))
+    settings = _SETTINGS[save.encoders].avif
+    return bytes(image.heifsave_buffer(Q=_q(quality), compression="av1", effort=save.effort, **settings))
 
 
 def gif(image: Image, _save: Save, _quality: int) -> bytes:
@@ -113,6 +114,10 @@ def icon(image: Image, _save: Save, _quality: int) -> bytes:
 def bitmap(image: Image, save: Save, quality: int) -> bytes:
     """Write gray as it is; gray with alpha has no form of its own."""
     return bmp.save(colour.paintable(image) if image.bands == 2 else image, save, quality)
+
+
+def _plain(image: Image, save: Save) -> plain.Pixels | None:
+    return plain.plain(image) if _SETTINGS[save.encoders].plain else None
 
 
 def _q(quality: int) -> int:
