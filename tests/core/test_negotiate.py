@@ -13,7 +13,7 @@ from tintype.core.info import ImageInfo
 from tintype.core.negotiate import for_size, hinted, is_animation, output_format, passes_through, save_as
 from tintype.core.offer import NEGOTIABLE, Offer, offer_of
 from tintype.core.pipeline import Background, Color, Extend, Op, Output, Pad, Pipeline, Resize
-from tintype.core.policy import Policy
+from tintype.core.policy import Encoders, Policy
 
 JPEG = ImageInfo(format=Format.JPEG, width=800, height=600)
 PNG = ImageInfo(format=Format.PNG, width=800, height=600, alpha=True)
@@ -159,6 +159,12 @@ def test_each_encoder_gets_its_own_settings_and_no_others() -> None:
     assert save(Format.JXL) == (3, "default", False, False)
     assert save(Format.JPEG) == (4, "default", True, False)
     assert save(Format.PNG) == (4, "default", False, True)
+
+
+@pytest.mark.parametrize("kind", [Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF])
+def test_every_encoder_that_has_two_manners_is_told_which(kind: Format) -> None:
+    for encoders in Encoders:
+        assert save_as(kind, Output(), JPEG, Policy(encoders=encoders), animated=False).encoders is encoders
 
 
 def test_what_a_format_cannot_do_does_not_tell_results_apart() -> None:

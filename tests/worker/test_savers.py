@@ -107,6 +107,17 @@ def test_animations_metadata_profiles_depth_and_giants_are_for_libvips() -> None
     assert plain(animated) is None
 
 
+@pytest.mark.parametrize("format", [Format.WEBP, Format.AVIF, Format.PNG])
+@pytest.mark.parametrize("bands", [3, 4])
+def test_imgproxys_users_find_the_exif_block_of_libvips(format: Format, bands: int) -> None:
+    image = vips(translucent()[:, :, :bands])
+    mine, theirs = (
+        codecs.encode(image, Save(format=format, effort=2, encoders=encoders), 80) for encoders in Encoders
+    )
+    assert len(opened(theirs).getexif()) > 0
+    assert len(opened(mine).getexif()) == 0
+
+
 def test_webp_is_written_with_the_effort_asked_for() -> None:
     image = vips(np.random.default_rng(1).integers(0, 255, (200, 200, 3)).astype(np.uint8)).gaussblur(2).copy_memory()
     sizes = [len(codecs.encode(image, Save(format=Format.WEBP, effort=effort), 79)) for effort in (0, 6)]

@@ -128,15 +128,17 @@ def _quality(format: Format, output: Output, policy: Policy) -> int:
 def _encoder(save: Save, policy: Policy) -> Save:
     match save.format:
         case Format.JPEG:
-            return replace(save, progressive=policy.jpeg_progressive, encoders=policy.encoders)
+            return replace(save, encoders=policy.encoders, progressive=policy.jpeg_progressive)
         case Format.PNG:
-            save = replace(save, progressive=policy.png_interlaced, palette=policy.png_quantize)
+            save = replace(
+                save, encoders=policy.encoders, progressive=policy.png_interlaced, palette=policy.png_quantize
+            )
             return replace(save, colors=policy.png_colors) if policy.png_quantize else save
         case Format.WEBP:
-            return replace(save, effort=policy.webp_effort, preset=policy.webp_preset)
+            return replace(save, encoders=policy.encoders, effort=policy.webp_effort, preset=policy.webp_preset)
         case Format.AVIF:
             # libvips' effort is libaom's speed, upside down
-            return replace(save, effort=9 - policy.avif_speed, encoders=policy.encoders)
+            return replace(save, encoders=policy.encoders, effort=9 - policy.avif_speed)
         case Format.JXL:
             return replace(save, effort=policy.jxl_effort)
         case _:

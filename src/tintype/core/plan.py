@@ -212,7 +212,7 @@ class Save(Value, frozen=True):
     palette: bool = False
     colors: int = 256
     preset: str = "default"
-    encoders: Encoders = Encoders.MEASURED  # of JPEG and AVIF
+    encoders: Encoders = Encoders.MEASURED  # of JPEG, PNG, WebP and AVIF
     sanitize: bool = True  # SVG pass-through only
     animated: bool = False
 
