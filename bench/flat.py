@@ -1,6 +1,7 @@
-"""Whether a worker's memory stays flat: one real worker, never replaced, many images of every format.
+"""Whether memory stays flat: of one real worker, never replaced, over many images of every format; of a node over an hour.
 
-Memory is looked at after a fifth of the images, when every codec has been through all of its paths, and at the end.
+A worker's memory is looked at after a fifth of the images, when every codec has been through all of its paths, and at the
+end; a node's by a line through all samples after a quarter of the time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import psutil
 
+from bench import flat_node
 from bench.mutants import own_pictures
 from bench.report import report
 from tintype.config import Config
@@ -32,6 +34,8 @@ from tintype.wiring import engine
 
 TO = (Format.JPEG, Format.PNG, Format.WEBP, Format.GIF, Format.TIFF, Format.BMP, Format.JPEG, Format.AVIF)
 _IMAGE_S = 30.0
+_WARM = 0.25  # of the time: until then a node may grow
+_WORKER_GROWTH, _NODE_GROWTH = 0.05, 0.02
 
 
 @dataclass(frozen=True)
@@ -97,18 +101,32 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--images", type=int, default=5000)
     given.add_argument("--quick", action="store_true", help="1,000 images")
+    given.add_argument("--seconds", type=float, default=0.0, help="of a whole node, instead of a worker")
+    given.add_argument("--rate", type=float, default=8.0, help="images a second that the node is asked for")
     args = given.parse_args()
-    images = 1000 if args.quick else args.images
+    if args.seconds:
+        _judge_node(args.seconds, args.rate)
+    else:
+        _judge_worker(1000 if args.quick else args.images)
+
+
+def _judge_node(seconds: float, rate: float) -> None:
+    found = flat_node.measure(seconds, rate)
+    growth = found.growth(_WARM)
+    rows = [{"minutes": s.at_s / 60, "own MB": s.own / 1e6, "PSS MB": s.pss / 1e6} for s in found.samples]
+    report("flat", rows, growth=growth, replaced=found.replaced, statuses=dict(found.statuses))
+    print(f"growth of a node in the last {1 - _WARM:.0%} of {seconds:.0f} s, by a line through them: {growth:.1%}")
+    if growth > _NODE_GROWTH or found.replaced or set(found.statuses) != {200}:
+        raise SystemExit(1)
+
+
+def _judge_worker(images: int) -> None:
     found = asyncio.run(measure(images, max(1, images // 10)))
     growth = found.growth(images // 5)
-    report(
-        "flat",
-        [{"images": count, "RSS MB": rss / 1e6} for count, rss in found.samples],
-        growth=growth,
-        replaced=found.pid_changed,
-    )
-    print(f"growth from {images // 5} to {images} images: {100 * growth:.1f} %")
-    if growth > 0.05 or found.pid_changed:
+    rows = [{"images": count, "RSS MB": rss / 1e6} for count, rss in found.samples]
+    report("flat", rows, growth=growth, replaced=found.pid_changed)
+    print(f"growth of a worker from {images // 5} to {images} images: {growth:.1%}")
+    if growth > _WORKER_GROWTH or found.pid_changed:
         raise SystemExit(1)
 
 
