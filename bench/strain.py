@@ -57,8 +57,12 @@ def slow_origin(peers: Sequence[Peer], effort: Effort) -> list[dict[str, Any]]:
 
 
 def _until_the_last_is_asked(side: ServerSide, files: list[Path]) -> Round:
-    """Count what was answered while there was something left to ask for: after that, connections stand idle."""
-    began, ended, answered = time.perf_counter(), 0.0, 0
+    """Count what was answered between the first answer and the last question: there is something to do all that time.
+
+    After that, connections stand idle; before it, a server that has just been asked for the first time waits once.
+    """
+    began = ended = 0.0
+    answered = 0
 
     def paths() -> Iterator[str]:
         nonlocal ended
@@ -66,11 +70,12 @@ def _until_the_last_is_asked(side: ServerSide, files: list[Path]) -> Round:
         ended = ended or time.perf_counter()
 
     def heard(_: load.Answer) -> None:
-        nonlocal answered
-        answered += not ended
+        nonlocal began, answered
+        began, answered = began or time.perf_counter(), answered + (not ended)
 
     found = side.ask(paths(), heard)
-    return Round((ended - began) * found.count / answered, found.times, found.cpu_s, found.body_bytes, found.failed)
+    seconds = (ended - began) * found.count / (answered - 1)
+    return Round(seconds, found.times, found.cpu_s, found.body_bytes, found.failed)
 
 
 # Giants among thumbnails

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import subprocess
 import sys
 import time
@@ -219,6 +221,19 @@ def test_one_file_in_fifty_is_very_late_for_everybody() -> None:
     late = [slow.late_ms(f"{n:06d}.jpg", 60, 2000) for n in range(5000)]
     assert set(late) == {60, 2000}
     assert 60 <= late.count(2000) <= 150
+
+
+def test_the_slow_origin_serves_whole_files_late_over_one_connection(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(body := os.urandom(3_000_000))
+    with slow.serving(tmp_path, tmp_path, delay_ms=50, seldom_ms=50) as base:
+        connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=10)
+        for path, status, expected in (("/a.jpg", 200, body), ("/none.jpg", 404, b""), ("/a.jpg", 200, body)):
+            began = time.monotonic()
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (status, expected)
+            assert time.monotonic() - began >= 0.05
+        connection.close()
 
 
 def test_the_command_line_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
