@@ -244,6 +244,22 @@ class Runner(Protocol):
         ...
 
 
+class Reserve(Protocol):
+    """Another runner, for what nobody waits for."""
+
+    async def runner(self) -> Runner:
+        """Return it, started. Raises EngineFailed."""
+        ...
+
+
+class Spare(Protocol):
+    """When there is time for what nobody waits for."""
+
+    async def spare(self) -> None:
+        """Return once there is: a worker has nothing to do, and nothing waits for one."""
+        ...
+
+
 class Engine(Runner, Protocol):
     """A runner that reads headers too, and is started and ended."""
 

@@ -44,7 +44,8 @@ class Stand:
         try:
             deadline = self.clock.monotonic() + 20
             inputs = [(fd, len(text), Format.PNG)]
-            finished = await self.reserve.run(inputs, [plan()], tenant="t", digest=text, deadline=deadline)
+            runner = await self.reserve.runner()
+            finished = await runner.run(inputs, [plan()], tenant="t", digest=text, deadline=deadline)
         finally:
             os.close(fd)
         return finished.bodies[0].decode()
@@ -59,7 +60,8 @@ async def test_it_starts_with_its_first_job_and_stands_back_behind_everything() 
     assert stand.made == []
     pid = int(await stand.say("pid"))
     assert len(stand.made) == 1
-    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + LOWEST)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 19
+    assert os.sched_getscheduler(pid) == os.SCHED_IDLE
     assert await stand.say("pid") == str(pid)
     assert stand.bench.metric("engine_workers", pool="reserve") == 1
     assert stand.bench.metric("engine_workers", pool="answers") == 0
@@ -87,4 +89,6 @@ async def test_closing_one_that_was_never_needed_or_never_started_is_quiet() -> 
 async def test_workers_of_answers_stand_back_behind_the_server_a_little(engine: Benches) -> None:
     bench = await engine()
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    assert os.getpriority(os.PRIO_PROCESS, await bench.a_worker()) == min(19, own + EngineSettings().nice)
+    worker = await bench.a_worker()
+    assert os.getpriority(os.PRIO_PROCESS, worker) == min(19, own + EngineSettings().nice)
+    assert os.sched_getscheduler(worker) == os.sched_getscheduler(0)

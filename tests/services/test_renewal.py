@@ -34,7 +34,7 @@ async def idle(running: Running) -> None:
     await asyncio.sleep(0)
 
     async def over() -> bool:
-        return not any(behind._running for behind in running.node.behind)
+        return not any(len(behind) for behind in running.node.behind)
 
     await running.until(over)
 

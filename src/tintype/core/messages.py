@@ -30,7 +30,7 @@ class Setup(Value, frozen=True):
     memory_bytes: int
     cpu_s: int  # of CPU time for one request
     result_bytes: int
-    nice: int = 0  # how far it stands back behind other processes, as nice(2) has it
+    nice: int = 0  # how far it stands back behind other processes, as nice(2) has it; 20 = behind all of them
     zygote: bool = False
 
 

@@ -82,6 +82,7 @@ class Pool:
         self._size = settings.workers or os.cpu_count() or 1
         self._line = Line(Lanes(self._size, settings.heavy_ms, settings.heavy_patience_s))
         self._crew: Crew | None = None
+        self._spare = asyncio.Event()
         self._draining = False
 
     async def start(self) -> None:
@@ -157,6 +158,16 @@ class Pool:
         for phase, ms in (("decode", done.decode_ms), ("steps", done.steps_ms), ("encode", done.encode_ms)):
             self._telemetry.count("engine_cpu_seconds", ms / 1000, phase=phase)
         return Finished(done=done, bodies=bodies, queued_s=(task.started_at or task.queued_at) - task.queued_at)
+
+    async def spare(self) -> None:
+        """See port Spare."""
+        while not self._idle:
+            self._spare.clear()
+            await self._spare.wait()
+
+    @property
+    def _idle(self) -> bool:
+        return self._crew is not None and not self._crew.full and not self._line and not self._draining
 
     async def close(self) -> None:
         """See port Engine. Running work is bounded by its deadlines; this waits no longer than a request may take."""
@@ -239,6 +250,8 @@ class Pool:
                 break
             self._line.leave(task)
             self._give(worker, task)
+        if self._idle:
+            self._spare.set()
 
     def _give(self, worker: Worker, task: Task) -> None:
         try:

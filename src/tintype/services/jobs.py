@@ -9,7 +9,7 @@ from typing import TypeAlias
 from tintype.core.binding import Binding
 from tintype.core.formats import Format
 from tintype.core.plan import Plan
-from tintype.ports import Clock, Finished, Lease, Runner, Sources
+from tintype.ports import Clock, Finished, Lease, Reserve, Runner, Sources
 from tintype.services.look import View, known_format
 from tintype.services.standins import StandIns
 
@@ -38,7 +38,7 @@ class Jobs:
         self,
         sources: Sources,
         engine: Runner,
-        reserve: Runner,
+        reserve: Reserve,
         standins: StandIns,
         clock: Clock,
         *,
@@ -84,7 +84,7 @@ class Jobs:
                 if mark.binding.digest not in view.overlays:
                     raise Moved(view.binding)
                 inputs.append((mark.fd(), mark.binding.size, known_format(mark)))
-            engine = self._reserve if view.behind else self._engine
+            engine = await self._reserve.runner() if view.behind else self._engine
             return await engine.run(
                 inputs,
                 plans,

@@ -47,7 +47,8 @@ class Make:
                 timings.outcome = "private"
                 return view.key, await self._render(view, timings)
             timings.outcome = "shared"  # who leads the flight says miss
-            key, entry = await self._flights.join(view.key, lambda: self._keep(view, timings), view.want.deadline)
+            deadline = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
+            key, entry = await self._flights.join(view.key, lambda: self._keep(view, timings), deadline)
             if timings.outcome == "shared":
                 await self._cache.get(key, names_of(view))  # it is kept by the names of who led the flight
             return key, entry

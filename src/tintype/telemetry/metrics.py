@@ -53,7 +53,7 @@ TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
 SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))
 POOL = Label("pool", ("answers", "reserve"))
 REASON = Label("reason", ("renewal", "promotion"))
-MADE = Label("result", ("made", "failed", "left"))
+MADE = Label("result", ("made", "failed", "left", "dropped"))
 USE = Label("use", ("made", "read"))
 SCOPE = Label("scope", ("key", "source", "prefix", "tag", "all"))
 
@@ -112,8 +112,15 @@ METRICS: tuple[Metric, ...] = (
     _counter("fetch_bytes", "Bytes fetched from origins.", SCHEME),
     _counter("fetches_joined", "Requests that waited for a fetch already under way instead of starting one."),
     _counter(
-        "behind", "Results made behind answers that did without them, failed, or left for lack of budget.", REASON, MADE
+        "behind",
+        "Results made behind answers that did without them, failed, left for lack of room, or dropped after too long a wait.",
+        REASON,
+        MADE,
     ),
+    _gauge(
+        "behind_pending", "Results to be made behind answers: waiting for a worker to spare, or being made.", REASON
+    ),
+    _seconds("behind_seconds", "Time from an answer until the result behind it was made.", REASON),
     _counter("rungs", "Mezzanine rungs made, and results made from one.", USE),
     # Caches
     _counter("cache_hits", "Lookups that found an entry, by tier.", TIER),

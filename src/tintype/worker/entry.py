@@ -9,6 +9,8 @@ from tintype.core.messages import Setup
 from tintype.worker import loop, sandbox, zygote
 from tintype.worker.link import Link, link_of
 
+_LEAST = 19  # of nice(2)
+
 
 def main(make_handler: Callable[[], loop.Handler]) -> None:
     """Run a worker, or a zygote that forks workers, on descriptor 0. Returns when the socket closes."""
@@ -20,12 +22,19 @@ def main(make_handler: Callable[[], loop.Handler]) -> None:
     setup = first[0]
     with loop.reporting(link):
         sandbox.die_with(setup.parent)
-        os.nice(setup.nice)
+        _stand_back(setup.nice)
         handler = make_handler()
         if setup.zygote:
             zygote.serve(link, handler, setup)
         else:
             _work(link, handler, setup)
+
+
+def _stand_back(nice: int) -> None:
+    """Let others have the CPU first: with 20, whoever wants it (SCHED_IDLE, which Linux has), where 19 leaves a share."""
+    os.nice(nice)
+    if nice > _LEAST and hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _work(link: Link, handler: loop.Handler, setup: Setup) -> None:
