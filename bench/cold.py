@@ -1,12 +1,16 @@
 """Cold throughput: distinct URLs of camera photos over HTTP, against bare pyvips loops that make the same results.
 
-The loops have one process for each core, read files from the page cache and do nothing but decode, reduce and encode.
-Rounds alternate, so that whatever else the machine does hits all of them; ratios are of one round's neighbours.
+The loops have one process for each core and do nothing but get a photo, decode, reduce and encode. They get it as the node
+does, over HTTP from the same nginx, whose work on the same cores is then part of both: `bare` over HTTP is what the node is
+held against. In the rows "from files" a loop reads the page cache instead: a ceiling that no server over HTTP can have.
+`thumbnail` is what libvips does if it may choose, and a worse picture. Rounds alternate, so that whatever else the machine
+does hits all of them; ratios are of one round's neighbours.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import itertools
 import multiprocessing
 import os
@@ -16,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -68,12 +72,11 @@ def plan_of(data: bytes, light: str) -> tuple[int, int, int]:
     return plan.load.shrink, scale.width, scale.height
 
 
-def bare(file: Path, light: str, plans: dict[Path, tuple[int, int, int]]) -> bytes:
+def bare(name: str, data: bytes, light: str, plans: dict[str, tuple[int, int, int]]) -> bytes:
     """Do with plain pyvips what tintype plans for a photo."""
     import pyvips  # noqa: PLC0415 - in the loop's process
 
-    data = file.read_bytes()
-    shrink, width, height = plans.get(file) or plans.setdefault(file, plan_of(data, light))
+    shrink, width, height = plans.get(name) or plans.setdefault(name, plan_of(data, light))
     image = pyvips.Image.jpegload_buffer(data, shrink=shrink, access="sequential")
     if light == "linear":
         image = image.maplut(_to_linear()).copy(interpretation="rgb16")
@@ -87,11 +90,11 @@ def bare(file: Path, light: str, plans: dict[Path, tuple[int, int, int]]) -> byt
     return bytes(image.jpegsave_buffer(Q=QUALITY, optimize_coding=True, keep="none"))
 
 
-def thumbnail(file: Path, _light: str, _plans: object) -> bytes:
+def thumbnail(_name: str, data: bytes, _light: str, _plans: object) -> bytes:
     """Let libvips choose everything: a larger shrink than tintype's, so a worse picture for less work."""
     import pyvips  # noqa: PLC0415 - in the loop's process
 
-    image = pyvips.Image.thumbnail_buffer(file.read_bytes(), WIDTH, height=10_000_000)
+    image = pyvips.Image.thumbnail_buffer(data, WIDTH, height=10_000_000)
     return bytes(image.jpegsave_buffer(Q=QUALITY, optimize_coding=True, keep="none"))
 
 
@@ -116,15 +119,41 @@ def _to_stored() -> Any:
 LOOPS: dict[str, Callable[..., bytes]] = {"bare": bare, "thumbnail": thumbnail}
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Where a loop gets its photos, by name: over HTTP, or from the files themselves if there is no `port`."""
+
+    folder: Path
+    names: tuple[str, ...]
+    port: int = 0
+
+    def reader(self) -> Callable[[str], bytes]:
+        """Return what gets a photo; over HTTP, on one connection that is kept."""
+        if not self.port:
+            return lambda name: (self.folder / name).read_bytes()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_START_S)
+
+        def read(name: str) -> bytes:
+            connection.request("GET", f"/{name}")
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise RuntimeError(f"the origin answers {answer.status} for {name}")
+            return answer.read()
+
+        return read
+
+
 class Loop:
     """One process for each core, each making results in a row while a round lasts."""
 
-    def __init__(self, kind: str, light: str, files: Sequence[Path]) -> None:
+    def __init__(self, kind: str, light: str, shelf: Shelf) -> None:
         context = multiprocessing.get_context("spawn")
+        self.name = f"{kind} loop" if shelf.port else f"{kind} loop from files"
         self._results = context.Queue()
         self._seconds = [context.Queue() for _ in range(CORES)]
-        ready = context.Barrier(CORES + 1)
-        args = (kind, light, list(files), self._results, ready)
+        # Kept: its memory would go to the next barrier while a process still leaves this one.
+        ready = self._ready = context.Barrier(CORES + 1)
+        args = (kind, light, shelf, self._results, ready)
         self._processes = [context.Process(target=_looping, args=(*args, each), daemon=True) for each in self._seconds]
         for process in self._processes:
             process.start()
@@ -145,20 +174,22 @@ class Loop:
             process.join(10)
 
 
-def _looping(kind: str, light: str, files: list[Path], results: Any, ready: Barrier, seconds: Any) -> None:
+def _looping(kind: str, light: str, shelf: Shelf, results: Any, ready: Barrier, seconds: Any) -> None:
     import pyvips  # noqa: PLC0415 - after the parent has set VIPS_CONCURRENCY
 
     pyvips.cache_set_max(0)
     pyvips.concurrency_set(1)
-    plans: dict[Path, tuple[int, int, int]] = {}
-    for file in files:
-        LOOPS[kind](file, light, plans)
+    plans: dict[str, tuple[int, int, int]] = {}
+    make, read = LOOPS[kind], shelf.reader()
+    for name in shelf.names:
+        make(name, read(name), light, plans)
     ready.wait(_START_S)
-    turn = itertools.cycle(files)
+    turn = itertools.cycle(shelf.names)
     while lasting := seconds.get():
         until, cpu, made = time.perf_counter() + lasting, time.process_time(), 0
         while time.perf_counter() < until:
-            LOOPS[kind](next(turn), light, plans)
+            name = next(turn)
+            make(name, read(name), light, plans)
             made += 1
         results.put((made, time.process_time() - cpu))
 
@@ -241,17 +272,24 @@ def measure(work: Path, files: Sequence[Path], light: str, args: argparse.Namesp
         settings["tenants.default.policy.ladder"] = ""
         running = stack.enter_context(node.running(work / light, settings))
         asked = NodeSide(running, base, files, args.connections)
-        loops = [Loop(kind, light, files) for kind in LOOPS if kind == "bare" or light == "gamma"]
+        loops = _loops(light, base, files)
         for loop in loops:
             stack.callback(loop.close)
-        sides = [Side(f"{kind} loop", loop.go) for kind, loop in zip(LOOPS, loops, strict=False)]
-        sides.append(Side("node", asked.go))
+        sides = [*(Side(loop.name, loop.go) for loop in loops), Side("node", asked.go)]
         asked.go(args.seconds)  # connections, pools and the page cache are warm
         for _ in range(args.rounds):
             for side in sides:
                 side.rounds.append(side.go(args.seconds))
         sides[-1].more = asked.more()
     return [_row(side, sides[0], light) for side in sides]
+
+
+def _loops(light: str, base: str, files: Sequence[Path]) -> list[Loop]:
+    """Start the loops, first the one that all are held against."""
+    here = Shelf(files[0].parent, tuple(file.name for file in files))
+    over_http = replace(here, port=int(base.rpartition(":")[2]))
+    loops = [Loop("bare", light, over_http), Loop("bare", light, here)]
+    return [*loops, Loop("thumbnail", light, over_http)] if light == "gamma" else loops
 
 
 def _row(side: Side, reference: Side, light: str) -> dict[str, Any]:
