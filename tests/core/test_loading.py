@@ -82,6 +82,12 @@ def test_webp_scales_to_the_target_or_what_is_too_large_to_be_held_to_twice_of_i
     assert decoded(large, MEASURED, Resize(width=1600)).size == (3200, 2164)
 
 
+@pytest.mark.parametrize("policy", [IMGPROXY, MEASURED])
+def test_webp_that_is_reduced_far_is_decoded_as_a_draft(policy: Policy) -> None:
+    drafts = [decoded(info, policy, Resize(width=width)).load.draft for info in (WEBP, PHOTO) for width in (390, 410)]
+    assert drafts == [True, False, False, False]
+
+
 def test_a_frame_of_an_animated_webp_is_not_scaled() -> None:
     assert decoded(replace(WEBP, frames=5), IMGPROXY, Resize(width=100)).load.scale == 1.0
 

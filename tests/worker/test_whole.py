@@ -17,7 +17,7 @@ from tests.worker.pictures import gradient, pil_bytes, translucent, vips
 from tintype.core.formats import Format
 from tintype.core.plan import Load
 from tintype.worker import codecs
-from tintype.worker.codecs import libvips, whole
+from tintype.worker.codecs import libvips, libwebp, whole
 from tintype.worker.pixels import Image
 
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
@@ -29,19 +29,19 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Tell of each fast decode whether it came to its end."""
     seen: list[bool] = []
 
-    def spy(name: str) -> None:
-        real = getattr(imagecodecs, name)
+    def spy(library: Any, name: str) -> None:
+        real = getattr(library, name)
 
         def decode(*args: Any, **options: Any) -> Any:
             seen.append(False)
             pixels = real(*args, **options)
-            seen[-1] = True
+            seen[-1] = pixels is not None
             return pixels
 
-        monkeypatch.setattr(imagecodecs, name, decode)
+        monkeypatch.setattr(library, name, decode)
 
-    spy("webp_decode")
-    spy("avif_decode")
+    spy(libwebp, "decoded")
+    spy(imagecodecs, "avif_decode")
     return seen
 
 
@@ -101,6 +101,38 @@ def test_webp_is_that_of_libvips(pixels: Any, options: dict[str, Any], decodes: 
     assert decodes == [True]
     assert ours.get("orientation") == 6
     same(ours, theirs)
+
+
+@pytest.mark.parametrize("pixels", [picture(400, 300), cut_out(400, 300)], ids=["opaque", "alpha"])
+def test_a_draft_is_coarser_and_cannot_be_told_when_reduced(pixels: Any, decodes: list[bool]) -> None:
+    data = pil_bytes(pixels, "WEBP", quality=60, exact=True)
+    draft, whole_one = both(Format.WEBP, data, draft=True)
+    assert decodes == [True]
+    assert facts(draft) == facts(whole_one)
+    assert not np.array_equal(draft.numpy(), whole_one.numpy())
+    small = [image.shrink(4, 4).numpy().astype(float) for image in (draft, whole_one)]
+    assert np.abs(small[0] - small[1]).mean() < 1.5
+
+
+def test_a_draft_of_what_lost_nothing_is_whole(decodes: list[bool]) -> None:
+    same(*both(Format.WEBP, pil_bytes(cut_out(), "WEBP", lossless=True), draft=True))
+    assert decodes == [True]
+
+
+@pytest.mark.parametrize("shape", [(104, 201, 3), (103, 202, 3), (103, 200, 3), (102, 201, 3), (103, 201, 2)])
+def test_another_shape_than_the_header_says_is_not_decoded(shape: tuple[int, int, int]) -> None:
+    data = memoryview(pil_bytes(picture(), "WEBP"))
+    assert libwebp.decoded(data, shape, draft=False) is None
+
+
+def test_without_the_library_libvips_decodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libwebp, "_library", lambda: None)
+    same(*both(Format.WEBP, pil_bytes(picture(), "WEBP")))
+
+
+@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\x04\0\0\0WEBP"])
+def test_what_is_no_webp_is_not_decoded(data: bytes) -> None:
+    assert libwebp.decoded(memoryview(data), (1, 1, 3), draft=False) is None
 
 
 def test_animations_are_for_libvips(decodes: list[bool]) -> None:
@@ -210,7 +242,7 @@ def test_lack_of_memory_is_no_reason_to_fail(format: Format, monkeypatch: pytest
     def full(*_args: Any, **_options: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(imagecodecs, "webp_decode", full)
+    monkeypatch.setattr(libwebp, "decoded", full)
     monkeypatch.setattr(imagecodecs, "avif_decode", full)
     same(*both(format, pil_bytes(picture(), "WEBP") if format is Format.WEBP else avif(picture())))
 

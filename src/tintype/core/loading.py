@@ -30,6 +30,9 @@ _JPEG_IMGPROXY = ((8, 8), (4, 4), (2, 2))
 # Others are decoded whole by a faster build that has no scaling, which takes half the time of a scaled one of libvips.
 _WEBP_MARGIN = 2.0
 _WEBP_FROM = 4.0
+# From this reduction on libwebp smooths neither the edges of blocks nor colours: a sixth less work. Measured
+# (docs/decisions/0014): the WebP made of it scores the same; at 1.5, of a poor source, a point less.
+_WEBP_DRAFT = 2.5
 
 # JPEG and WebP frames of up to so many pixels are decoded at once, which is faster, and held: 72 MB. Larger JPEG is streamed
 # row by row, larger WebP scaled while it is decoded. A worker has room for more, but two of them and a mezzanine beside it
@@ -102,6 +105,7 @@ def _jpeg(load: Load, reduction: float, info: ImageInfo, policy: Policy) -> Load
 def _webp(load: Load, reduction: float, info: ImageInfo, policy: Policy) -> Load:
     if info.frames > 1:  # libvips does not scale a frame of an animation
         return load
+    load = replace(load, draft=reduction >= _WEBP_DRAFT)
     if policy.shrink_table == ShrinkTable.IMGPROXY:
         scale = 1 / reduction
     else:

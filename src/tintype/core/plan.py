@@ -40,6 +40,7 @@ class Load(Value, frozen=True):
         frames: how many frames to read, stacked by libvips.
         thumbnail: take the embedded thumbnail (HEIC, AVIF).
         rung: decode this instead of the original.
+        draft: leave out polish that the reduction to come hides (WebP: smoothing of blocks, of colours).
     """
 
     format: Format
@@ -50,6 +51,7 @@ class Load(Value, frozen=True):
     frames: int = 1
     thumbnail: bool = False
     rung: Rung | None = None
+    draft: bool = False
 
 
 # Steps. Boxes are pixels of the image as the step meets it, and of one frame: animations take each step frame by frame.

@@ -1,4 +1,4 @@
-"""WebP and AVIF: header and metadata by libvips, pixels by imagecodecs, whose builds of libwebp and libavif take half the time.
+"""WebP and AVIF: header and metadata by libvips, pixels by other builds of libwebp and libavif, which take half the time.
 
 What is not plain goes to libvips whole: animations, images that are to be turned or put together, damage.
 """
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tintype.core.loading import HELD_PIXELS
 from tintype.core.plan import Load
-from tintype.worker.codecs import libvips
+from tintype.worker.codecs import libvips, libwebp
 from tintype.worker.pixels import Data, Image, from_array, has, with_pixels
 
 _PAGES = "n-pages"  # of the header: of an animation, even if it has one frame
@@ -30,7 +30,8 @@ def webp(data: Data, plan: Load) -> Image:
     too_large = plan.scale < 1 and image.width * image.height > HELD_PIXELS
     if too_large or has(image, _PAGES):
         return libvips.load(data, plan)
-    return _decoded(image, lambda: imagecodecs.webp_decode(_buffer(data))) or libvips.load(data, plan)
+    shape = (image.height, image.width, image.bands)
+    return _decoded(image, lambda: libwebp.decoded(data, shape, draft=plan.draft)) or libvips.load(data, plan)
 
 
 def avif(data: Data, plan: Load) -> Image:
@@ -46,7 +47,7 @@ def _decoded(image: Image, decode: Callable[[], Any]) -> Image | None:
         pixels = decode()
     except (ValueError, RuntimeError, MemoryError):
         return None
-    if pixels.dtype != "uint8" or pixels.shape != (image.height, image.width, image.bands):
+    if pixels is None or pixels.dtype != "uint8" or pixels.shape != (image.height, image.width, image.bands):
         return None
     return with_pixels(image, from_array(pixels, image.interpretation))
 
