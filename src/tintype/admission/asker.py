@@ -1,0 +1,33 @@
+"""Who asks: whose share of the node a piece of work is charged to, how urgent it is, and until when it is of use."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Lane(IntEnum):
+    """How urgent work is. A lane's work goes before that of the lanes below it, which are left a small share."""
+
+    INTERACTIVE = 0  # somebody looks at a page
+    RENEWAL = 1  # what was answered, but older or plainer than it should be
+    PREFETCH = 2  # somebody may look at it
+    JOB = 3  # nobody waits
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """One request's side of it.
+
+    Attributes:
+        tenant: its share is `weight`, against those of the tenants that want something at the same time.
+        client: within the tenant, clients have equal shares; "" where they are not told apart.
+        deadline: of Clock.monotonic, in seconds: after it nobody wants the answer.
+    """
+
+    tenant: str
+    client: str = ""
+    lane: Lane = Lane.INTERACTIVE
+    weight: float = 1.0
+    deadline: float = math.inf

@@ -1,0 +1,59 @@
+"""Expectation: how long work will really take: as predicted, corrected by how wrong such predictions were lately."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, TypeVar
+
+# What mispredictions have in common: a source's format and the class of its size, for one.
+Kind: TypeAlias = tuple[str, int]
+
+K = TypeVar("K")
+
+# Parts of a new measurement in the mean: of its kind, and of all. The mean follows a machine that slows down to a half
+# within some 20 pieces of work.
+_OWN, _ALL = 0.1, 0.05
+# A correction beyond this is a defect of the table, or an attack on it.
+_LEAST, _MOST = 0.125, 16.0
+_REMEMBERED = 1000
+_FETCH_S = 0.05  # of a host that nothing was fetched from yet
+
+
+class Expectation:
+    """Corrects predictions. `typical_ms`: what a piece of work takes of which nothing is known yet."""
+
+    def __init__(self, typical_ms: float) -> None:
+        self.typical_ms = typical_ms
+        self._all = 1.0
+        self._kinds: dict[Kind, float] = {}
+        self._hosts: dict[str, float] = {}
+
+    def of(self, kind: Kind, predicted_ms: float) -> float:
+        """Return milliseconds of a worker that work will take."""
+        return predicted_ms * self._kinds.get(kind, self._all)
+
+    def learn(self, kind: Kind, predicted_ms: float, took_ms: float) -> None:
+        """Note how long a worker had work that was predicted to take so long."""
+        self.typical_ms += _ALL * (took_ms - self.typical_ms)
+        if predicted_ms <= 0:
+            return
+        ratio = min(_MOST, max(_LEAST, took_ms / predicted_ms))
+        before = self._kinds.get(kind, self._all)
+        self._all += _ALL * (ratio - self._all)
+        _remember(self._kinds, kind, before + _OWN * (ratio - before))
+
+    def fetch_s(self, host: str) -> float:
+        """Return how long a fetch from a host will take."""
+        return self._hosts.get(host, _FETCH_S)
+
+    def learn_fetch(self, host: str, took_s: float) -> None:
+        """Note how long a fetch took."""
+        before = self.fetch_s(host)
+        _remember(self._hosts, host, before + _OWN * (took_s - before))
+
+
+def _remember(means: dict[K, float], name: K, mean: float) -> None:
+    """Keep a mean; what was not seen for longest gives way."""
+    means.pop(name, None)
+    means[name] = mean
+    if len(means) > _REMEMBERED:
+        del means[next(iter(means))]

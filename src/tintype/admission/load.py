@@ -1,0 +1,113 @@
+"""Load: the work that has been let in and is not done, by who asked for it, and how long it keeps a newcomer waiting."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tintype.admission.asker import Asker, Lane
+
+
+@dataclass(slots=True, eq=False)
+class Charge:
+    """Work that has been let in: whose it is, and the milliseconds of a worker that it is expected to take.
+
+    `fetched`: its source is there, so that it needs nothing but a worker.
+    """
+
+    asker: Asker
+    ms: float
+    fetched: bool
+
+
+class _Whose(NamedTuple):
+    fetched: bool
+    lane: Lane
+    tenant: str
+    client: str
+
+
+@dataclass(slots=True)
+class _Sum:
+    weight: float
+    count: int = 0
+    ms: float = 0.0
+    light_ms: float = 0.0
+
+
+class Load:
+    """The sum of charges, which so many workers work off.
+
+    Work of more than `heavy_ms` leaves one of several workers to the rest (see `Rules`).
+    """
+
+    def __init__(self, workers: int, heavy_ms: float) -> None:
+        self._workers, self._heavy_ms = workers, heavy_ms
+        self._sums: dict[_Whose, _Sum] = {}
+        self._charges: set[Charge] = set()
+
+    def __len__(self) -> int:
+        return len(self._charges)
+
+    def add(self, asker: Asker, ms: float, *, fetched: bool) -> Charge:
+        """Charge work to who asks for it, until it is taken off."""
+        charge = Charge(asker, ms, fetched)
+        self._charges.add(charge)
+        self._change(charge, 1)
+        return charge
+
+    def take_off(self, charge: Charge) -> None:
+        """Take work off that is done, or will not be done; once is enough."""
+        if charge in self._charges:
+            self._charges.remove(charge)
+            self._change(charge, -1)
+
+    def _change(self, charge: Charge, sign: int) -> None:
+        asker = charge.asker
+        whose = _Whose(charge.fetched, asker.lane, asker.tenant, asker.client)
+        total = self._sums.setdefault(whose, _Sum(asker.weight))
+        total.count += sign
+        total.ms += sign * charge.ms
+        total.light_ms += sign * charge.ms * (charge.ms <= self._heavy_ms)
+        if not total.count:
+            del self._sums[whose]
+
+    def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
+        """Predict how long new work of an asker would wait for a worker, in seconds.
+
+        Before it come its client's own work, and of what its tenant's other clients and the other tenants want in its lane
+        and in those above, what their shares give them meanwhile. Heavy work delays the rest on all workers but one, and
+        work that is still being fetched does not delay what is fetched.
+        """
+        ahead = {
+            whose: total
+            for whose, total in self._sums.items()
+            if whose.lane <= asker.lane and (whose.fetched or not fetched)
+        }
+        if sum(total.count for total in ahead.values()) < self._workers:
+            return 0.0
+        together = _before({whose: total.ms for whose, total in ahead.items()}, self._weights(ahead), asker, ms)
+        wait_ms = together / self._workers
+        if ms <= self._heavy_ms and self._workers > 1:
+            light = {whose: total.light_ms for whose, total in ahead.items()}
+            wait_ms = min(wait_ms, _before(light, self._weights(ahead), asker, ms))
+        return wait_ms / 1000
+
+    def _weights(self, ahead: Mapping[_Whose, _Sum]) -> dict[str, float]:
+        return {whose.tenant: total.weight for whose, total in ahead.items()}
+
+
+def _before(ahead: Mapping[_Whose, float], weights: Mapping[str, float], asker: Asker, ms: float) -> float:
+    """Return the milliseconds of work that comes before new work in fair shares: the fluid model of fair queueing."""
+    clients: dict[str, float] = defaultdict(float)
+    others: dict[str, float] = defaultdict(float)
+    for whose, total in ahead.items():
+        if whose.tenant == asker.tenant:
+            clients[whose.client] += total
+        else:
+            others[whose.tenant] += total
+    own = clients.pop(asker.client, 0.0) + ms
+    own += sum(min(theirs, own) for theirs in clients.values())
+    return own - ms + sum(min(theirs, own * weights[name] / asker.weight) for name, theirs in others.items())

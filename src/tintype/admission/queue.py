@@ -1,0 +1,170 @@
+"""The queue for workers: whose turn it is, and who has waited for nothing.
+
+Turns go by lane, tenant and client in fair shares of what their work costs. Within a client the oldest is first; while
+work waits for too long, the newest, and what has waited longest is given up: its client is the likeliest to have gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from tintype.admission.asker import Asker, Lane
+from tintype.admission.fair import Fair
+
+T = TypeVar("T")
+
+# Shares of the lanes: what is left to the lower ones while the higher have more than enough to do.
+WEIGHTS = {Lane.INTERACTIVE: 100.0, Lane.RENEWAL: 10.0, Lane.PREFETCH: 2.0, Lane.JOB: 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules, from the settings.
+
+    Attributes:
+        workers: how many pieces of work run at once.
+        heavy_ms: work that takes longer is heavy: while other work has come lately, it leaves one worker to that, or where
+            there is but one, waits behind it.
+        heavy_patience_s: what lately means; with one worker also how long heavy work waits, and the rest between two of it.
+        memory_bytes: what running work may take together; one piece alone may take more.
+        target_s: how long work should wait at most. `interval_s`: when none has waited less for so long, there is too much.
+    """
+
+    workers: int
+    heavy_ms: float = 250.0
+    heavy_patience_s: float = 2.0
+    memory_bytes: float = float("inf")
+    target_s: float = 0.5
+    interval_s: float = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Place(Generic[T]):
+    """An item in the queue, or with a worker. `brief`: work that takes next to nothing, and goes first."""
+
+    item: T
+    asker: Asker
+    ms: float
+    peak_bytes: float = 0.0
+    brief: bool = False
+    since: float = 0.0
+
+
+@dataclass(slots=True)
+class Queue(Generic[T]):
+    """Places in order of arrival. Who bounds it is the gate."""
+
+    rules: Rules
+    waiting: list[Place[T]] = field(default_factory=list)
+    running: set[Place[T]] = field(default_factory=set)
+    _lanes: Fair = field(default_factory=Fair)
+    _tenants: Fair = field(default_factory=Fair)
+    _clients: Fair = field(default_factory=Fair)
+    _good_at: float = 0.0  # when work last began that had not waited for long
+    _heavy_ended: float = float("-inf")
+    _light_came: float = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def join(self, place: Place[T], now: float) -> None:
+        if not self.waiting:
+            self._good_at = now
+        place.since = now
+        self.waiting.append(place)
+        if not self._heavy(place) and not place.brief:
+            self._light_came = now
+
+    def leave(self, place: Place[T]) -> bool:
+        """Take a place out that nobody waits for any more; returns whether it was there."""
+        if place not in self.waiting:
+            return False
+        self.waiting.remove(place)
+        return True
+
+    def began(self, place: Place[T], now: float) -> None:
+        """Move a place from the queue to a worker."""
+        self.waiting.remove(place)
+        self.running.add(place)
+        if not self.waiting or now - place.since < self.rules.target_s:
+            self._good_at = now
+        asker = place.asker
+        cost = place.ms / 1000
+        self._lanes.served(asker.lane.name, cost, WEIGHTS[asker.lane])
+        self._tenants.served(asker.tenant, cost, asker.weight)
+        self._clients.served(_client(place), cost, 1.0)
+
+    def back(self, place: Place[T]) -> None:
+        """Take a place back whose worker broke before it began; it came earlier than all others."""
+        self.running.discard(place)
+        self.waiting.insert(0, place)
+
+    def ended(self, place: Place[T], now: float) -> None:
+        """Note that a worker is done with a place."""
+        if place in self.running and self._heavy(place):
+            self._heavy_ended = now
+        self.running.discard(place)
+
+    def overloaded(self, now: float) -> bool:
+        """Tell whether all work has waited for too long for a while."""
+        return bool(self.waiting) and now - self._good_at > self.rules.interval_s
+
+    def given_up(self, now: float) -> list[Place[T]]:
+        """Take out and return what cannot be done by its deadline, and while there is too much, what waited too long."""
+        overloaded = self.overloaded(now)
+
+        def hopeless(place: Place[T]) -> bool:
+            late = now + place.ms / 1000 > place.asker.deadline
+            return late or (overloaded and not place.brief and now - place.since > self.rules.target_s)
+
+        gone = [place for place in self.waiting if hopeless(place)]
+        if gone:
+            self.waiting = [place for place in self.waiting if place not in gone]
+        return gone
+
+    def next(self, now: float, kept: Callable[[T], bool] = lambda _: False) -> Place[T] | None:
+        """Return whose turn it is on a free worker, without taking it out; an item that is `kept` a worker goes first.
+
+        None: nothing waits, or nothing that may begin before something else has ended.
+        """
+        may = list(self._may_begin(now))
+        if not may:
+            return None
+        first = [place for place in may if kept(place.item)] or [place for place in may if place.brief]
+        if first:
+            return first[0]
+        lane = self._lanes.first(lane.name for lane in sorted({place.asker.lane for place in may}))
+        may = [place for place in may if place.asker.lane.name == lane]
+        tenant = self._tenants.first(place.asker.tenant for place in may)
+        may = [place for place in may if place.asker.tenant == tenant]
+        client = self._clients.first(_client(place) for place in may)
+        own = [place for place in may if _client(place) == client]
+        return own[-1 if self.overloaded(now) else 0]
+
+    # What may begin
+
+    def _may_begin(self, now: float) -> Iterator[Place[T]]:
+        busy_bytes = sum(place.peak_bytes for place in self.running)
+        heavy_busy = sum(self._heavy(place) for place in self.running)
+        others = any(not self._heavy(place) for place in self.waiting)
+        for place in self.waiting:
+            fits = not self.running or busy_bytes + place.peak_bytes <= self.rules.memory_bytes
+            if not fits and now - place.since > self.rules.target_s and not place.brief:
+                return  # nobody overtakes it for ever
+            if fits and (not self._heavy(place) or self._heavy_may(place, heavy_busy, now, alone=not others)):
+                yield place
+
+    def _heavy(self, place: Place[T]) -> bool:
+        return place.ms > self.rules.heavy_ms
+
+    def _heavy_may(self, place: Place[T], heavy_busy: int, now: float, *, alone: bool) -> bool:
+        patience_s = self.rules.heavy_patience_s
+        if self.rules.workers > 1:
+            return heavy_busy < self.rules.workers - 1 or (alone and now - self._light_came > patience_s)
+        return alone or min(now - place.since, now - self._heavy_ended) >= patience_s
+
+
+def _client(place: Place[T]) -> str:
+    return f"{place.asker.tenant}\0{place.asker.client}"

@@ -1,0 +1,189 @@
+"""A node in virtual time: the production deciders, seeded traffic, and workers that take as long as they are told to."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tintype.admission.asker import Asker, Lane
+from tintype.admission.expect import Expectation
+from tintype.admission.gate import Gate, Refusal
+from tintype.admission.load import Charge, Load
+from tintype.admission.queue import Place, Queue, Rules
+
+IN_TIME_S = 1.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """One request: what it is predicted to take and what it takes, in milliseconds of a worker, and its fetch in seconds."""
+
+    predicted_ms: float
+    takes_ms: float
+    fetch_s: float = 0.02
+    kind: str = "photo"
+    peak_bytes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Requests of one asker at a mean rate (Poisson) between two times."""
+
+    asker: Asker
+    per_s: float
+    work: Callable[[random.Random], Work]
+    begins_s: float = 0.0
+    ends_s: float = float("inf")
+    patience_s: float = 10.0
+
+
+@dataclass
+class Outcome:
+    """What became of the requests of one asker; waits in seconds from arrival to answer."""
+
+    asked: int = 0
+    answered: list[float] = field(default_factory=list)
+    refused: int = 0
+    given_up: int = 0
+    done_ms: float = 0.0  # of work answered in time
+
+    @property
+    def in_time(self) -> int:
+        return sum(wait <= IN_TIME_S for wait in self.answered)
+
+    def percentile_s(self, percent: float) -> float:
+        ordered = sorted(self.answered)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
+
+
+@dataclass(eq=False)
+class _Request:
+    asker: Asker
+    work: Work
+    arrived: float
+    charge: Charge | None = None
+
+
+class Simulation:
+    """Runs streams of requests to an end. `at`: changes to the node at certain times, such as workers taken away."""
+
+    def __init__(self, streams: Sequence[Stream], rules: Rules, *, seed: int, patience_s: float = 0.25) -> None:
+        self.rng = random.Random(seed)
+        self.queue: Queue[_Request] = Queue(rules)
+        self.load = Load(rules.workers, rules.heavy_ms)
+        self.gate = Gate(self.load, patience_s=patience_s, most=10_000)
+        self.expectation = Expectation(50.0)
+        self.outcomes: dict[str, Outcome] = defaultdict(Outcome)
+        self.free = rules.workers
+        self.slowness = 1.0
+        self.now = 0.0
+        self.longest_queue = 0
+        self.idle_while_waiting = 0
+        self._streams = streams
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._number = itertools.count()
+
+    def at(self, when: float, change: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (when, next(self._number), change))
+
+    def run(self, until: float) -> dict[str, Outcome]:
+        """Run until a time, and then until what was let in is done."""
+        for stream in self._streams:
+            self._arrive_next(stream, stream.begins_s, min(until, stream.ends_s))
+        while self._events:
+            self.now, _, event = heapq.heappop(self._events)
+            event()
+            self._dispatch()
+        return self.outcomes
+
+    # A request's way
+
+    def _arrive_next(self, stream: Stream, after: float, until: float) -> None:
+        when = after + self.rng.expovariate(stream.per_s)
+        if when < until:
+            self.at(when, lambda: self._arrive(stream, until))
+
+    def _arrive(self, stream: Stream, until: float) -> None:
+        self._arrive_next(stream, self.now, until)
+        asker = Asker(
+            stream.asker.tenant,
+            stream.asker.client,
+            stream.asker.lane,
+            stream.asker.weight,
+            deadline=self.now + stream.patience_s,
+        )
+        request = _Request(asker, stream.work(self.rng), self.now)
+        outcome = self._outcome(request)
+        outcome.asked += 1
+        after_s = self.expectation.fetch_s("host")
+        ticket = self.gate.admit(asker, self.expectation.typical_ms, self.now, after_s=after_s)
+        if isinstance(ticket, Refusal):
+            outcome.refused += 1
+            return
+        self.at(self.now + request.work.fetch_s, lambda: self._fetched(request, ticket))
+
+    def _fetched(self, request: _Request, ticket: Charge) -> None:
+        self.gate.leave(ticket)
+        work = request.work
+        self.expectation.learn_fetch("host", work.fetch_s)
+        ms = self.expectation.of((work.kind, 0), work.predicted_ms)
+        render = self.gate.admit(request.asker, ms, self.now, fetched=True)
+        if isinstance(render, Refusal):
+            self._outcome(request).refused += 1
+            return
+        request.charge = render
+        self.queue.join(Place(request, request.asker, ms, work.peak_bytes), self.now)
+
+    def _dispatch(self) -> None:
+        for place in self.queue.given_up(self.now):
+            self._outcome(place.item).given_up += 1
+            self._leave(place.item)
+        while self.free > 0 and (turn := self.queue.next(self.now)) is not None:
+            self.queue.began(turn, self.now)
+            self.free -= 1
+            took_ms = turn.item.work.takes_ms * self.slowness
+            self.at(self.now + took_ms / 1000, self._ending(turn, took_ms))
+        self.longest_queue = max(self.longest_queue, len(self.queue))
+
+    def _ending(self, place: Place[_Request], took_ms: float) -> Callable[[], None]:
+        def end() -> None:
+            self.free += 1
+            self.queue.ended(place, self.now)
+            request = place.item
+            work = request.work
+            self.expectation.learn((work.kind, 0), work.predicted_ms, took_ms)
+            self._leave(request)
+            outcome = self._outcome(request)
+            outcome.answered.append(self.now - request.arrived)
+            outcome.done_ms += work.takes_ms * (self.now - request.arrived <= IN_TIME_S)
+
+        return end
+
+    def _leave(self, request: _Request) -> None:
+        if request.charge is not None:
+            self.gate.leave(request.charge)
+
+    def _outcome(self, request: _Request) -> Outcome:
+        return self.outcomes[f"{request.asker.tenant}/{request.asker.client}/{request.asker.lane.name}"]
+
+
+def steady(ms: float, *, spread: float = 0.3, wrong: float = 1.0, **more: float) -> Callable[[random.Random], Work]:
+    """Return work that takes about so long, spread by a part of it, and predicted as `wrong` times as much."""
+
+    def work(rng: random.Random) -> Work:
+        takes = ms * (1 - spread + 2 * spread * rng.random())
+        return Work(predicted_ms=takes * wrong, takes_ms=takes, kind=f"{ms}", **more)
+
+    return work
+
+
+def tenants(count: int, per_s: float, work: Callable[[random.Random], Work]) -> Iterator[Stream]:
+    for number in range(count):
+        yield Stream(Asker(f"tenant{number}"), per_s, work)
+
+
+INTERACTIVE, PREFETCH = Lane.INTERACTIVE, Lane.PREFETCH

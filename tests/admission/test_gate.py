@@ -1,0 +1,136 @@
+"""What the work ahead means for a newcomer, and who is let in."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tintype.admission.asker import Asker, Lane
+from tintype.admission.gate import Gate, Refusal
+from tintype.admission.load import Charge, Load
+
+A, B = Asker("a"), Asker("b")
+ASKERS = st.builds(
+    Asker, st.sampled_from("abc"), st.sampled_from(["", "x", "y"]), st.sampled_from(Lane), st.sampled_from([1.0, 3.0])
+)
+WORK = st.lists(st.tuples(ASKERS, st.floats(1, 2000), st.booleans()), max_size=20)
+
+
+def load(*work: tuple[Asker, float], workers: int = 2, heavy_ms: float = 250.0) -> Load:
+    made = Load(workers, heavy_ms)
+    for asker, ms in work:
+        made.add(asker, ms, fetched=True)
+    return made
+
+
+@given(WORK, st.randoms())
+def test_what_is_taken_off_leaves_nothing(work: list[tuple[Asker, float, bool]], random: object) -> None:
+    whole = Load(2, 250.0)
+    charges = [whole.add(asker, ms, fetched=fetched) for asker, ms, fetched in work]
+    random.shuffle(charges)  # type: ignore[attr-defined]
+    for charge in charges:
+        whole.take_off(charge)
+        whole.take_off(charge)  # once is enough, twice is harmless
+    assert len(whole) == 0
+    assert whole.wait_s(A, 10, fetched=True) == 0
+    assert not whole._sums
+
+
+@given(WORK, ASKERS, st.floats(1, 2000))
+def test_nobody_waits_for_longer_than_all_the_work_takes(
+    work: list[tuple[Asker, float, bool]], asker: Asker, ms: float
+) -> None:
+    whole = Load(2, 250.0)
+    for one, took, fetched in work:
+        whole.add(one, took, fetched=fetched)
+    together = sum(took for _, took, _ in work) / 2000
+    assert 0 <= whole.wait_s(asker, ms, fetched=False) <= together + 1e-9
+    assert whole.wait_s(asker, ms, fetched=True) <= whole.wait_s(asker, ms, fetched=False) + 1e-9
+
+
+def test_a_free_worker_is_waited_for_by_nobody() -> None:
+    assert load((A, 5000.0)).wait_s(A, 5000.0, fetched=True) == 0.0
+
+
+def test_own_work_is_waited_for_and_others_only_for_a_fair_share() -> None:
+    flood = load(*[(A, 100.0)] * 40)
+    assert flood.wait_s(A, 100, fetched=True) == pytest.approx(2.0)
+    assert flood.wait_s(B, 100, fetched=True) == pytest.approx(0.05)  # one of theirs for one of its own
+    both = load(*[(A, 100.0)] * 40, (B, 100.0))
+    assert both.wait_s(B, 100, fetched=True) == pytest.approx(0.15)
+
+
+def test_a_tenant_of_more_weight_waits_less() -> None:
+    heavier = Asker("b", weight=3.0)
+    both = load(*[(A, 100.0)] * 40, *[(heavier, 100.0)] * 4)
+    assert both.wait_s(heavier, 100, fetched=True) == pytest.approx((0.4 + 0.5 / 3) / 2)
+
+
+def test_clients_of_one_tenant_share_it() -> None:
+    greedy, other = Asker("a", "greedy"), Asker("a", "other")
+    both = load(*[(greedy, 100.0)] * 40, (other, 100.0))
+    assert both.wait_s(other, 100, fetched=True) == pytest.approx(0.15)
+    assert both.wait_s(greedy, 100, fetched=True) == pytest.approx(2.05)
+
+
+def test_lower_lanes_are_not_waited_for() -> None:
+    prefetch = Asker("a", lane=Lane.PREFETCH)
+    busy = load(*[(prefetch, 100.0)] * 40)
+    assert busy.wait_s(A, 100, fetched=True) == 0.0
+    assert load(*[(A, 100.0)] * 40).wait_s(prefetch, 100, fetched=True) == pytest.approx(2.0)
+
+
+def test_heavy_work_leaves_a_worker_to_the_rest() -> None:
+    heavy = load(*[(A, 2000.0)] * 4, (A, 50.0))
+    assert heavy.wait_s(A, 50, fetched=True) == pytest.approx(0.05)
+    assert heavy.wait_s(A, 2000, fetched=True) == pytest.approx(4.025)
+    assert load((A, 2000.0), (A, 50.0), workers=1).wait_s(A, 50, fetched=True) == pytest.approx(2.05)
+
+
+# The gate
+
+
+def gate(whole: Load, most: int = 1000) -> Gate:
+    return Gate(whole, patience_s=0.25, most=most)
+
+
+def test_who_would_wait_too_long_is_refused_and_told_how_long() -> None:
+    refused = gate(load(*[(A, 100.0)] * 10)).admit(A, 50, 0.0)
+    assert isinstance(refused, Refusal)
+    assert refused.wait_s == pytest.approx(0.5)
+
+
+def test_what_is_fetched_may_wait_as_long_again() -> None:
+    whole = load(*[(A, 100.0)] * 8)
+    assert isinstance(gate(whole).admit(A, 50, 0.0), Refusal)
+    assert isinstance(gate(whole).admit(A, 50, 0.0, fetched=True), Charge)
+
+
+def test_work_ahead_is_worked_off_while_a_slow_origin_is_waited_for() -> None:
+    whole = load(*[(A, 100.0)] * 20)
+    assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.5), Refusal)
+    assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.8), Charge)
+
+
+@pytest.mark.parametrize(("deadline", "let_in"), [(10.04, False), (10.06, True), (9.0, False)])
+def test_what_cannot_be_done_by_its_deadline_is_refused(deadline: float, let_in: bool) -> None:
+    asker = Asker("a", deadline=deadline)
+    assert isinstance(gate(load()).admit(asker, 50, 10.0), Charge) is let_in
+
+
+def test_how_much_is_let_in_is_bounded() -> None:
+    small = gate(load(), most=3)
+    assert [isinstance(small.admit(A, 0.0, 0.0), Charge) for _ in range(4)] == [True, True, True, False]
+
+
+@given(st.lists(st.floats(1, 400), min_size=1, max_size=200), st.integers(1, 8))
+def test_the_work_let_in_is_bounded_and_workers_never_idle_for_it(costs: list[float], workers: int) -> None:
+    whole = Load(workers, math.inf)
+    door = gate(whole)
+    let_in = [ms for ms in costs if isinstance(door.admit(A, ms, 0.0), Charge)]
+    assert sum(let_in) / workers / 1000 <= 0.25 + max(costs) * max(1, workers) / workers / 1000
+    if len(let_in) < len(costs):
+        assert len(let_in) >= workers
