@@ -20,6 +20,7 @@ from tintype.core.formats import Format
 from tintype.core.plan import Load, Scale
 from tintype.core.policy import Light
 from tintype.worker import codecs, resample
+from tintype.worker.codecs import libvips
 from tintype.worker.steps.context import Context
 from tintype.worker.steps.scale import KERNELS, scale
 
@@ -126,10 +127,10 @@ def test_what_is_invisible_does_not_show() -> None:
 
 def test_rows_are_asked_for_once_and_from_the_top() -> None:
     data = encoded(Format.PNG, gradient(300, 400))
-    image = codecs.load(memoryview(data), Load(format=Format.PNG, width=300, height=400))
+    image = libvips.load(memoryview(data), Load(format=Format.PNG, width=300, height=400))
     assert image.get_typeof("vips-sequential")
     for width, height in ((299, 399), (80, 107), (20, 3), (1, 1)):
-        image = codecs.load(memoryview(data), Load(format=Format.PNG, width=300, height=400))
+        image = libvips.load(memoryview(data), Load(format=Format.PNG, width=300, height=400))
         assert resample.reduced(image, width, height).shape == (height, width, 3)
 
 

@@ -15,6 +15,7 @@ from tintype.core.walk import loaded, walk
 _MEGA = 1_000_000
 _FULL = table.Decode(fixed_ms=5.0, stored_ms=0.0, made_ms=50.0)  # a format nobody has measured is dear
 _WRITE = table.Encode(fixed_ms=1.0, ms=100.0)
+_HELD = (Format.JPEG, Format.PNG)  # decoded at once where that can be held, streamed otherwise
 
 
 def cost_of(plan: Plan, info: ImageInfo) -> Cost:
@@ -94,6 +95,6 @@ def _peak_bytes(plan: Plan, info: ImageInfo) -> int:
 
 def _held_rows(load: Load) -> int:
     """Return how many rows of a frame are in memory at once while it is decoded."""
-    whole = load.format is Format.JPEG and load.width * load.height <= HELD_PIXELS
+    whole = load.format in _HELD and load.width * load.height <= HELD_PIXELS
     streaming = table.DECODE.get(load.format, _FULL).streaming and load.frames == 1 and not whole
     return min(load.height, table.STREAM_ROWS) if streaming else load.height

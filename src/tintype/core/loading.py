@@ -34,9 +34,9 @@ _WEBP_FROM = 4.0
 # (docs/decisions/0014): the WebP made of it scores the same; at 1.5, of a poor source, a point less.
 _WEBP_DRAFT = 2.5
 
-# JPEG and WebP frames of up to so many pixels are decoded at once, which is faster, and held: 72 MB. Larger JPEG is streamed
-# row by row, larger WebP scaled while it is decoded. A worker has room for more, but two of them and a mezzanine beside it
-# would be most of a small machine.
+# JPEG, PNG and WebP frames of up to so many pixels are decoded at once, which is faster, and held: 72 MB, 96 with alpha.
+# Larger JPEG and PNG is streamed row by row, larger WebP scaled while it is decoded. A worker has room for more, but two of
+# them and a mezzanine beside it would be most of a small machine.
 HELD_PIXELS = 24_000_000
 
 THUMBNAILS = frozenset((Format.HEIC, Format.AVIF))

@@ -10,11 +10,12 @@ from tintype.core.formats import FACTS, Format
 from tintype.core.info import ImageInfo
 from tintype.core.plan import Load, Save
 from tintype.worker.alpha import premultiplied
-from tintype.worker.codecs import bmp, heic, ico, jpeg, jxl, libvips, tiff, vector, whole
+from tintype.worker.codecs import bmp, heic, ico, jpeg, jxl, libvips, png_load, tiff, vector, whole
 from tintype.worker.codecs.guard import Report, lock_down, prove
 from tintype.worker.codecs.savers import SAVERS
 from tintype.worker.pixels import Data, Image
 from tintype.worker.refusals import refusing
+from tintype.worker.stored import resized
 
 __all__ = ["Report", "encode", "info", "load", "lock_down", "prove"]
 
@@ -32,6 +33,7 @@ _INFO: dict[Format, Callable[[Data], ImageInfo]] = {
 _LOAD: dict[Format, Callable[[Data, Load], Image]] = {
     **dict.fromkeys(_NATIVE, libvips.load),
     Format.JPEG: jpeg.load,
+    Format.PNG: png_load.load,
     Format.WEBP: whole.webp,
     Format.AVIF: whole.avif,
     Format.SVG: vector.load,
@@ -86,7 +88,7 @@ def _fitted(image: Image, plan: Load) -> Image:
     # A vector's own size need not be whole; a frame of an animation is not scaled by its decoder.
     elsewise = FACTS[plan.format].vector or (plan.scale < 1 and image.width > width and image.height > height)
     if plan.frames == 1 and (near or elsewise):
-        return premultiplied(image, lambda pixels: pixels.resize(width / image.width, vscale=height / image.height))
+        return premultiplied(image, lambda pixels: resized(pixels, width / image.width, height / image.height))
     raise BrokenImage(
         f"{plan.format.value}: the header says {width} x {height}, the pixels are {image.width} x {image.height}"
     )
