@@ -13,6 +13,7 @@ from tintype.worker.alpha import premultiplied
 from tintype.worker.light import in_linear_light
 from tintype.worker.pixels import Image, from_array, with_pixels
 from tintype.worker.steps.context import Context
+from tintype.worker.stored import resized
 
 
 def scale(image: Image, step: Scale, _context: Context) -> Image:
@@ -61,10 +62,10 @@ KERNELS = (
 
 def _resize(image: Image, step: Scale) -> Image:
     across, down = _factors((image.width, image.height), (step.width, step.height))
-    resized = image.resize(across, vscale=down)
-    if (resized.width, resized.height) == (step.width, step.height):
-        return resized
-    return image.resize(step.width / image.width, vscale=step.height / image.height)
+    result = resized(image, across, down)
+    if (result.width, result.height) == (step.width, step.height):
+        return result
+    return resized(image, step.width / image.width, step.height / image.height)
 
 
 def _factors(source: tuple[int, int], target: tuple[int, int]) -> tuple[float, float]:
