@@ -10,7 +10,7 @@ from tintype.core.formats import FACTS, Format
 from tintype.core.info import ImageInfo
 from tintype.core.plan import Load, Save
 from tintype.worker.alpha import premultiplied
-from tintype.worker.codecs import bmp, heic, ico, jpeg, jxl, libvips, tiff, vector, whole
+from tintype.worker.codecs import bmp, heic, ico, jpeg, jxl, libvips, png_load, tiff, vector, whole
 from tintype.worker.codecs.guard import Report, lock_down, prove
 from tintype.worker.codecs.savers import SAVERS
 from tintype.worker.pixels import Data, Image
@@ -33,6 +33,7 @@ _INFO: dict[Format, Callable[[Data], ImageInfo]] = {
 _LOAD: dict[Format, Callable[[Data, Load], Image]] = {
     **dict.fromkeys(_NATIVE, libvips.load),
     Format.JPEG: jpeg.load,
+    Format.PNG: png_load.load,
     Format.WEBP: whole.webp,
     Format.AVIF: whole.avif,
     Format.SVG: vector.load,
