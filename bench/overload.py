@@ -1,0 +1,173 @@
+"""Overload: what a server still answers in time at twice, five and ten times what it can do, and how it comes back.
+
+Every URL is distinct and every source new. Requests are due at a steady rate, whatever became of those before, and give up
+after 10 s. First the capacity is found: the most that is answered with an image within a second, at rates around what a
+few connections get out of the server. Then come multiples of it, and the first rate again. Work counts by what it costs:
+where requests differ, an answer counts for its kind's share of the mix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import fresh, load, openload
+from bench.cells import Want, sources
+from bench.openload import Due, Heard, attack
+from bench.peers import PEERS, Server
+from bench.report import report
+from bench.tree import Peak, Tree, watching
+
+_CONNECTIONS = 8
+_AROUND = (0.8, 0.9, 1.0, 1.1, 1.2)  # of what these get: where the knee is looked for
+_BACK_S, _BACK_WITHIN_S = 1.0, 30.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of request: its source, what is made of it, its part of the requests, and CPU ms of one, for weighing."""
+
+    name: str
+    source: str
+    want: Want
+    part: float
+    ms: float
+
+
+UNIFORM = (Kind("2k", "jpeg2k", Want.of("jpg"), 1.0, 1.0),)
+MIXED = (
+    Kind("thumb", "jpeg1k", Want.of("jpg", 160), 0.6, 12.0),
+    Kind("2k", "jpeg2k", Want.of("jpg"), 0.3, 45.0),
+    Kind("large", "jpeg12", Want.of("webp", 1280), 0.1, 160.0),
+)
+MIXES = {"uniform": UNIFORM, "mixed": MIXED}
+
+
+class Asking:
+    """Requests for one server, no two alike, in the parts of a mix."""
+
+    def __init__(self, server: Server, mix: Sequence[Kind], photos: int) -> None:
+        self._server, self.mix = server, mix
+        self._files = {kind.name: itertools.cycle(sources(kind.source, photos)) for kind in mix}
+        self._number = itertools.count(int(time.time() * 1000) % 1_000_000_000)
+        self._owed = dict.fromkeys((kind.name for kind in mix), 0.0)
+
+    def __iter__(self) -> Iterator[Due]:
+        return self
+
+    def __next__(self) -> Due:
+        for kind in self.mix:
+            self._owed[kind.name] += kind.part
+        kind = max(self.mix, key=lambda one: self._owed[one.name])
+        self._owed[kind.name] -= 1
+        name = f"{next(self._number)}/{next(self._files[kind.name]).name}"
+        return Due(f"http://127.0.0.1:{self._server.port}{self._server.path(name, kind.want)}", kind.name)
+
+    def some(self, count: float) -> Iterator[Due]:
+        return itertools.islice(self, max(1, int(count)))
+
+    def weight(self, counts: Counter[str]) -> float:
+        """Return requests of the mix that answers of these kinds are worth, by what they cost."""
+        mean = sum(kind.part * kind.ms for kind in self.mix)
+        return sum(counts[kind.name] * kind.ms for kind in self.mix) / mean
+
+    def skew(self, heard: Heard) -> float:
+        """Return how far the mix that was answered is from the one asked for: the largest difference of parts."""
+        answered = sum(heard.in_time.values()) or 1
+        return max(abs(heard.in_time[kind.name] / answered - kind.part) for kind in self.mix)
+
+
+def capacity(asking: Asking, port: int, seconds: float, folder: Path) -> tuple[float, list[dict[str, float]]]:
+    """Return the most requests a second that are answered in time, and what was tried."""
+    paths = (due.url.partition(f":{port}")[2] for due in asking)
+    load.run(load.Load(port, itertools.islice(paths, 20), connections=_CONNECTIONS))
+    about = load.run(load.Load(port, paths, connections=_CONNECTIONS, seconds=seconds)).per_s
+    tried = []
+    for times in _AROUND:
+        heard = attack(asking.some(times * about * seconds), times * about, folder)
+        tried.append({"offered": times * about, "in time": asking.weight(heard.in_time) / heard.seconds})
+        time.sleep(2)
+    return max(each["in time"] for each in tried), tried
+
+
+def overloaded(name: str, server: Server, asking: Asking, args: Any, folder: Path) -> list[dict[str, Any]]:
+    """Return a row for each multiple of the capacity."""
+    most, tried = capacity(asking, server.port, args.seconds, folder)
+    print(f"{name}: {most:.1f} a second; {tried}", flush=True)
+    tree, rows, calm = Tree([server.pid]), [], 0
+    for times in map(float, args.times.split(",")):
+        peak = Peak()
+        before, began = tree.cpu_s(), time.monotonic()
+        with watching(tree, peak):
+            heard = attack(asking.some(times * most * args.seconds), times * most, folder)
+        cpu = (tree.cpu_s() - before) / (time.monotonic() - began)
+        calm = calm or peak.bytes
+        row = {
+            "side": name,
+            "times": times,
+            "offered": times * most,
+            "in time": asking.weight(heard.in_time) / heard.seconds,
+            "of capacity": asking.weight(heard.in_time) / heard.seconds / most,
+            "refused": len(heard.refused),
+            "other": str(dict(heard.others) or ""),
+            "p50 ms": heard.good_ms(50),
+            "p99 ms": heard.good_ms(99),
+            "refused p50": heard.refused_ms(50),
+            "refused p99": heard.refused_ms(99),
+            "skew": asking.skew(heard),
+            "cores": cpu,
+            "peak MB": peak.bytes / 1e6,
+            "of calm": peak.bytes / calm,
+            "back s": back(asking, 0.8 * most, folder, began + heard.seconds) if times > 1 else None,
+        }
+        print({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}, flush=True)
+        rows.append(row)
+    return rows
+
+
+def back(asking: Asking, per_s: float, folder: Path, ended: float) -> float | None:
+    """Return how long after the load all of a second's bearable number of requests are answered in time; None: not soon."""
+    while (passed := time.monotonic() - ended) < _BACK_WITHIN_S:
+        heard = attack(asking.some(per_s * _BACK_S), per_s, folder)
+        if sum(heard.in_time.values()) >= 0.99 * sum(heard.asked.values()):
+            return passed
+    return None
+
+
+def main() -> None:
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--times", default="0.8,2,5,10,0.8", help="multiples of the capacity")
+    given.add_argument("--seconds", type=float, default=20.0, help="of each")
+    given.add_argument("--mix", choices=MIXES, default="uniform")
+    given.add_argument("--peers", default="tintype-linear,oximg")
+    given.add_argument("--photos", type=int, default=6)
+    given.add_argument("--quick", action="store_true", help="short, and ours alone")
+    args = given.parse_args()
+    if args.quick:
+        args.seconds, args.peers, args.times = 5.0, "tintype-linear", "0.8,5"
+    if openload.program() is None:
+        raise SystemExit(f"this needs vegeta: {openload.GET}, or VEGETA_BIN=/path/to/vegeta")
+    mix, rows = MIXES[args.mix], []
+    for name in args.peers.split(","):
+        with ExitStack() as stack:
+            work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tintype-bench-")))
+            root = work / "sources"
+            root.mkdir()
+            for file in {file for kind in mix for file in sources(kind.source, args.photos)}:
+                (root / file.name).write_bytes(file.read_bytes())
+            base = stack.enter_context(fresh.serving(root))
+            server = stack.enter_context(PEERS[name].start(work / name, base))
+            rows += overloaded(name, server, Asking(server, mix, args.photos), args, work)
+    report("overload", rows, mix=args.mix, seconds=args.seconds)
+
+
+if __name__ == "__main__":
+    main()
