@@ -20,8 +20,8 @@ from bench import hits, load, node, origin
 from bench.photos import made
 from bench.report import report
 
-_PAUSE_MS = 5  # of a connection between its requests, at a steady rate
-_PACED = f"\nfunction delay() return {_PAUSE_MS} end\n"
+_PAUSE_MS = 5  # of a connection between its requests, on average; not the same each time, or all would ask at once
+_PACED = f"\nfunction delay() return math.random(0, {2 * _PAUSE_MS}) end\n"
 
 
 @contextmanager
@@ -41,9 +41,9 @@ def rendering(running: node.Node, source: str, at_once: int) -> Iterator[load.Lo
         thread.join()
 
 
-def steady(side: hits.Side, work: Path, seconds: float, per_s: float) -> hits.Found:
-    """Ask at about `per_s` requests a second."""
-    connections = max(1, round(per_s * _PAUSE_MS / 1000))
+def steady(side: hits.Side, work: Path, seconds: float, per_s: float, answer_ms: float) -> hits.Found:
+    """Ask at about `per_s` requests a second, if answers take about `answer_ms`."""
+    connections = max(1, round(per_s * (_PAUSE_MS + answer_ms) / 1000))
     return hits.blow(side, work, seconds, connections, _PACED)
 
 
@@ -71,10 +71,13 @@ def _measured(stack: ExitStack, work: Path, args: Any) -> dict[str, Any]:
     before = misses.tally.count
     most = [hits.blow(side, work, args.seconds, 32) for _ in range(args.rounds)]
     capacity = statistics.median(found.per_s for found in most)
-    paced = [steady(side, work, args.seconds, args.part * capacity) for _ in range(args.rounds)]
+    answer_ms = steady(side, work, 2, args.part * capacity, 0).p50_ms
+    paced = [steady(side, work, args.seconds, args.part * capacity, answer_ms) for _ in range(args.rounds)]
+    asked = statistics.median(found.per_s for found in paced)
     return {
         "capacity/s": capacity,
-        "asked/s": statistics.median(found.per_s for found in paced),
+        "asked/s": asked,
+        "of capacity": asked / capacity,
         "p50 ms": statistics.median(found.p50_ms for found in paced),
         "p99 ms": statistics.median(found.p99_ms for found in paced),
         "renders meanwhile": misses.tally.count - before,
