@@ -160,6 +160,6 @@ def _sample(running: node.Node, at_s: float) -> Sample:
 def _tell(found: Found) -> None:
     last = found.samples[-1]
     answers = ", ".join(f"{count} of {status}" for status, count in sorted(found.statuses.items()))
-    print(
-        f"{last.at_s / 60:5.1f} min  own {last.own / 1e6:6.1f} MB  PSS {last.pss / 1e6:6.1f} MB  {answers}", flush=True
-    )
+    each = " + ".join(f"{own / 1e6:.0f}" for own in last.each)
+    sizes = f"own {last.own / 1e6:.1f} MB = {each}  PSS {last.pss / 1e6:.1f} MB"
+    print(f"{last.at_s / 60:5.1f} min  {sizes}  {answers}", flush=True)
