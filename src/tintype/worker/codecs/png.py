@@ -60,8 +60,9 @@ def filtered(pixels: Pixels) -> Pixels:
 def _is_drawn(pixels: Pixels) -> bool:
     """Tell a drawing or a screenshot, where deflate finds whole pixels again, from a photo: by trial on the middle."""
     middle = pixels[len(pixels) * 3 // 8 : len(pixels) * 5 // 8 + 1]
-    inner = middle[1:, 1:]
-    same = (inner == middle[1:, :-1]) & (inner == middle[:-1, 1:])
+    colours = middle[:, :, : (pixels.shape[2] - 1) | 1]  # alpha is flat in photos too
+    inner = colours[1:, 1:]
+    same = (inner == colours[1:, :-1]) & (inner == colours[:-1, 1:])
     if not same.size or same.mean() < _FLAT:
         return False
     bare, filtered = (_deflated(rows(middle), _TRIAL_LEVEL) for rows in (_bare, _differences))
