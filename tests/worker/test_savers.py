@@ -111,11 +111,28 @@ def test_animations_metadata_profiles_depth_and_giants_are_for_libvips() -> None
 @pytest.mark.parametrize("bands", [3, 4])
 def test_imgproxys_users_find_the_exif_block_of_libvips(format: Format, bands: int) -> None:
     image = vips(translucent()[:, :, :bands])
-    mine, theirs = (
-        codecs.encode(image, Save(format=format, effort=2, encoders=encoders), 80) for encoders in Encoders
-    )
+    mine, theirs = (codecs.encode(image, Save(format=format, effort=2, encoders=encoders), 80) for encoders in Encoders)
     assert len(opened(theirs).getexif()) > 0
     assert len(opened(mine).getexif()) == 0
+
+
+def exif_chunk(webp: bytes) -> bytes:
+    """Return what the file holds from the name of the chunk on, without the mark that libvips puts before the block."""
+    at = webp.index(b"EXIF")
+    return webp[at + 8 : at + 8 + int.from_bytes(webp[at + 4 : at + 8], "little")].removeprefix(b"Exif\0\0")
+
+
+@pytest.mark.parametrize("per_mm", [1.0, 72 / 25.4])
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+def test_the_exif_block_of_webp_is_that_of_libvips(bands: int, per_mm: float) -> None:
+    pixels = translucent(203, 101)[:, :, [0, 3] if bands == 2 else list(range(bands))]
+    image = vips(pixels, "srgb" if bands > 2 else "b-w").copy(xres=per_mm, yres=per_mm)
+    assert plain(image) is not None
+    ours = codecs.encode(image, Save(format=Format.WEBP, effort=2, encoders=Encoders.IMGPROXY), 80)
+    theirs = image.webpsave_buffer(Q=80, effort=2)
+    assert exif_chunk(ours) == exif_chunk(theirs)
+    assert opened(ours).getexif().get_ifd(0x8769)[0xA002] == 203
+    assert np.array_equal(np.asarray(opened(ours)), np.asarray(opened(theirs)))
 
 
 def test_webp_is_written_with_the_effort_asked_for() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,25 +19,28 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 # Pillow and our PNG hold a result three times over; what is larger is streamed by libvips.
 _MOST_PIXELS = 2_000_000
 # Fields of libvips that no file has. Whatever else there is (a profile, EXIF, a resolution) is libvips' to write.
-_SILENT = frozenset(
-    {
-        *(
-            "width",
-            "height",
-            "bands",
-            "format",
-            "coding",
-            "interpretation",
-            "xoffset",
-            "yoffset",
-            "xres",
-            "yres",
-            "filename",
-        ),
-        *("bits-per-sample", "palette", "background", "vips-loader", "vips-sequential", "n-pages", "page-height"),
-    }
+_HEADER = (
+    "width",
+    "height",
+    "bands",
+    "format",
+    "coding",
+    "interpretation",
+    "xoffset",
+    "yoffset",
+    "xres",
+    "yres",
+    "filename",
 )
-_COMMON_DPI = (25, 72)  # libvips' own default, and what metadata.strip leaves
+_READ = ("bits-per-sample", "palette", "background", "vips-loader", "vips-sequential", "n-pages", "page-height")
+_SILENT = frozenset(_HEADER + _READ)
+# libvips' own default, and what metadata.strip leaves: rounded, and as the fraction that it writes.
+_COMMON_DPI = {25: (25400, 1000), 72: (72, 1)}
+
+# EXIF 2.32, 4.6: directories of (tag, type, count, value or where it is from the begin of the block).
+_SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
+_ENTRY = struct.Struct("<HHI4s")
+_BEGIN, _TABLE_BYTES = b"II*\0\x08\0\0\0", 2 + 6 * 12 + 4  # of the block; of a directory, each of which has six entries
 
 
 def plain(image: Image) -> Pixels | None:
@@ -44,14 +49,49 @@ def plain(image: Image) -> Pixels | None:
         return None
     if image.width * image.height > _MOST_PIXELS or number(image, "n-pages", 1) > 1:
         return None
-    if round(image.xres * 25.4) not in _COMMON_DPI or not _SILENT.issuperset(image.get_fields()):
+    if not _COMMON_DPI.keys() >= {round(image.xres * 25.4), round(image.yres * 25.4)} or not _SILENT.issuperset(
+        image.get_fields()
+    ):
         return None
     pixels = np.frombuffer(image.write_to_memory(), np.uint8)
     return pixels.reshape((image.height, image.width, image.bands)[: 2 + (image.bands > 1)])
 
 
-def webp(pixels: Pixels, quality: int, effort: int) -> bytes:
-    return _written(pixels, WebPImagePlugin.WebPImageFile.format, quality=quality, method=effort)
+def exif(image: Image) -> bytes:
+    """Return the EXIF block that libvips puts into the file of such an image: its size, its resolution, and constants."""
+    where = len(_BEGIN) + _TABLE_BYTES  # of both fractions; the second directory follows them
+    upright, inches, centred, uncalibrated = 1, 2, 1, 0xFFFF
+    main = (
+        (0x0112, _SHORT, 1, _number(upright)),
+        (0x011A, _RATIONAL, 1, _number(where)),
+        (0x011B, _RATIONAL, 1, _number(where + 8)),
+        (0x0128, _SHORT, 1, _number(inches)),
+        (0x0213, _SHORT, 1, _number(centred)),
+        (0x8769, _LONG, 1, _number(where + 16)),
+    )
+    picture = (
+        (0x9000, _UNDEFINED, 4, b"0210"),  # version
+        (0x9101, _UNDEFINED, 4, b"\x01\x02\x03\0"),  # Y, Cb, Cr
+        (0xA000, _UNDEFINED, 4, b"0100"),  # version of FlashPix
+        (0xA001, _SHORT, 1, _number(uncalibrated)),
+        (0xA002, _LONG, 1, _number(image.width)),
+        (0xA003, _LONG, 1, _number(image.height)),
+    )
+    fractions = [struct.pack("<II", *_COMMON_DPI[round(per_mm * 25.4)]) for per_mm in (image.xres, image.yres)]
+    return b"".join((b"Exif\0\0", _BEGIN, _table(main), *fractions, _table(picture)))
+
+
+def _table(entries: Sequence[tuple[int, int, int, bytes]]) -> bytes:
+    """Return a directory, the last of its kind."""
+    return struct.pack("<H", len(entries)) + b"".join(_ENTRY.pack(*entry) for entry in entries) + bytes(4)
+
+
+def _number(value: int) -> bytes:
+    return struct.pack("<I", value)
+
+
+def webp(pixels: Pixels, quality: int, effort: int, exif: bytes = b"") -> bytes:
+    return _written(pixels, WebPImagePlugin.WebPImageFile.format, quality=quality, method=effort, exif=exif)
 
 
 def avif(pixels: Pixels, quality: int, speed: int) -> bytes:

@@ -25,20 +25,23 @@ class Settings(NamedTuple):
     Attributes:
         jpeg_table: which of mozjpeg's quantisation tables, below a quality of 90; 0 is the standard's.
         avif: of libvips' heifsave, besides quality and effort.
-        plain: whether what `plain` takes is its to write: AVIF with all of the colour and libaom's tuning for still images,
-            and no format with the EXIF block that libvips puts into every file.
+        plain: formats in which what `plain` takes is its to write: AVIF with all of the colour and libaom's tuning for
+            still images.
+        exif: whether WebP of `plain` has the EXIF block that libvips puts into every file.
     """
 
     jpeg_table: int
     avif: dict[str, Any]
-    plain: bool
+    plain: frozenset[Format]
+    exif: bool
 
 
 _SPEEDS = 9  # libaom's speed at effort 0
 _JPEG_TABLE_BELOW = 90  # quality; from there on libvips also keeps all of the colour (4:4:4)
+_QUICK = frozenset({Format.PNG, Format.WEBP, Format.AVIF})
 _SETTINGS = {
-    Encoders.MEASURED: Settings(jpeg_table=3, avif={"tune": "iq", "subsample_mode": "off"}, plain=True),
-    Encoders.IMGPROXY: Settings(jpeg_table=0, avif={"tune": "ssim"}, plain=False),
+    Encoders.MEASURED: Settings(jpeg_table=3, avif={"tune": "iq", "subsample_mode": "off"}, plain=_QUICK, exif=False),
+    Encoders.IMGPROXY: Settings(jpeg_table=0, avif={"tune": "ssim"}, plain=frozenset({Format.WEBP}), exif=True),
 }
 # libdeflate's level up to so many pixels of a PNG: what makes no more bytes than libpng's level 6 with every filter.
 _PNG_LEVELS = ((500_000, 5), (0, 2))  # 0: any number
@@ -85,7 +88,8 @@ def _depth(colors: int) -> int:
 def webp(image: Image, save: Save, quality: int) -> bytes:
     pixels = _plain(image, save) if save.preset == "default" else None
     if pixels is not None:
-        return plain.webp(pixels, _q(quality), save.effort)
+        exif = plain.exif(image) if _SETTINGS[save.encoders].exif else b""
+        return plain.webp(pixels, _q(quality), save.effort, exif)
     return bytes(image.webpsave_buffer(Q=_q(quality), effort=save.effort, preset=save.preset))
 
 
@@ -117,7 +121,7 @@ def bitmap(image: Image, save: Save, quality: int) -> bytes:
 
 
 def _plain(image: Image, save: Save) -> plain.Pixels | None:
-    return plain.plain(image) if _SETTINGS[save.encoders].plain else None
+    return plain.plain(image) if save.format in _SETTINGS[save.encoders].plain else None
 
 
 def _q(quality: int) -> int:
