@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from tintype.core.binding import Binding
 from tintype.core.entry import Scope, Selector
 from tintype.core.info import ImageInfo
 from tintype.kit.known import Known
+from tintype.kit.recent import Recent
 from tintype.ports import Telemetry
 
 T = TypeVar("T")
@@ -41,13 +43,15 @@ _PAGE = 1000  # keys read at once
 _LATER_S = 0.5
 # Sooner, if there are as many as this; and beyond _MOST_WAITING (the disk takes none) new ones are let go.
 _TOGETHER, _MOST_WAITING = 256, 4096
+# Bindings in memory, for the next variant of a source that was just asked for; some 1.5 KB each.
+_LATELY = 1024
 
 
 class Bindings:
     """Reads and writes take one hop to the table's own thread, and come in the order they were asked for.
 
-    New bindings are written behind, and read from memory until then. What fails (disk full, a damaged file) is an event,
-    never an error: a binding that is not there is asked for again.
+    New bindings are written behind, and read from memory until then; so are those asked for lately. What fails (disk full,
+    a damaged file) is an event, never an error: a binding that is not there is asked for again.
     """
 
     def __init__(self, path: Path, most: int, telemetry: Telemetry) -> None:
@@ -57,6 +61,8 @@ class Bindings:
         self._closed = False
         self._waiting: dict[str, Binding] = {}
         self._writing: dict[str, Binding] = {}
+        self._lately: Recent[Binding] = Recent(min(_LATELY, most))
+        self._changes = 0  # what was read before one of them is not for memory
         self._timer: asyncio.TimerHandle | None = None
         self._path, self._db = path, _opened(path)
         self._known = Known()
@@ -65,15 +71,20 @@ class Bindings:
 
     async def get(self, key: str) -> Binding | None:
         """Return a binding with its header facts, or None."""
-        binding = self._waiting.get(key) or self._writing.get(key)
-        if binding is None and self._known.may(key.encode()):
-            binding = await self._run(self._get, key)
+        binding = self._waiting.get(key) or self._writing.get(key) or self._lately.get(key, 0.0)
+        if binding is not None or not self._known.may(key.encode()):
+            return binding
+        changes = self._changes
+        binding = await self._run(self._get, key)
+        if binding is not None and changes == self._changes:
+            self._lately.put(key, binding, math.inf)
         return binding
 
     def put(self, binding: Binding) -> None:
         """Keep a binding, in place of an older one of its key."""
         if self._closed or len(self._waiting) + len(self._writing) >= _MOST_WAITING:
             return
+        self._changed(binding.key)
         self._waiting[binding.key] = binding
         if len(self._waiting) >= min(_TOGETHER, self._most):
             self._write()
@@ -87,12 +98,14 @@ class Bindings:
             if waiting.digest == digest:
                 self._waiting[key] = replace(waiting, info=info)
             return
+        self._changed(key)
         sql = "UPDATE binding SET info = ? WHERE key = ? AND digest = ?"
         await self._run(self._change, sql, (_ENCODE(info), key, digest))
 
     async def drop(self, selector: Selector) -> int:
         """Forget what matches; returns how many."""
         where, values = _where(selector)
+        self._changed(selector.value if selector.scope is Scope.KEY else None)
         self._write()
         return await self._run(self._change, f"DELETE FROM binding WHERE {where}", values) or 0  # noqa: S608 our text
 
@@ -100,6 +113,7 @@ class Bindings:
         """Let what matches be stale from `now` on, and of use while it is asked for where its origin allows that."""
         where, values = _where(selector)
         values |= {"now": now, "stale_until": now + stale_s}
+        self._changed()
         self._write()
         return await self._run(self._change, f"{_SOFTEN} WHERE {where}", values) or 0
 
@@ -171,6 +185,14 @@ class Bindings:
             return self._db.execute(sql, values).rowcount
 
     # Between the two
+
+    def _changed(self, key: str | None = None) -> None:
+        """Let memory go of a binding, or of all: what the table will hold now is another."""
+        self._changes += 1
+        if key is None:
+            self._lately.sweep(math.inf)
+        else:
+            self._lately.forget(key)
 
     def _write(self) -> None:
         """Have what waits written, before whatever the thread is asked for next."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tintype.core.binding import Binding
 from tintype.core.entry import Scope, Selector
@@ -19,6 +21,16 @@ from tintype.sources.purges import Purges
 _REMEMBERED = 50_000
 # For how long after the last of them. Seconds.
 _REMEMBERED_S = 24 * 3600.0
+# Rungs that were read lately are held open: variants of one source come together. Each takes a descriptor, and disk once it
+# is evicted; after this many seconds the store hears again that it is in use.
+_HELD, _HELD_S = 128, 10.0
+
+
+class _Held(NamedTuple):
+    """An open rung, and how many purges there had been when it was looked for."""
+
+    file: StoredFile
+    generation: int
 
 
 class Mezzanines:
@@ -27,6 +39,7 @@ class Mezzanines:
     def __init__(self, bodies: FileStore, purges: Purges, clock: Clock) -> None:
         self._bodies, self._purges, self._clock = bodies, purges, clock
         self._forgone: Recent[Forgone] = Recent(_REMEMBERED)
+        self._held: Recent[_Held] = Recent(_HELD)
 
     def forgone(self, binding: Binding, rung: Rung, savings_ms: Sequence[float]) -> Forgone:
         """Return what a rung would have saved before, and remember what it would save now; see the port."""
@@ -41,8 +54,21 @@ class Mezzanines:
         return self._purges.count
 
     async def open(self, binding: Binding, rung: Rung) -> StoredFile | None:
-        """Return a rung, or None if it was never made or is gone."""
-        return await self._bodies.open(_key(binding, rung))
+        """Return a rung, or None if it was never made or is gone. For mapping: its offset may be another's too."""
+        key, now, generation = _key(binding, rung), self._clock.monotonic(), self.generation
+        self._held.trim(now)
+        held = self._held.get(key, now)
+        if held is not None and not self._purged(binding, held.generation) and _whole(held.file):
+            return _again(held.file)
+        self._held.forget(key)
+        file = await self._bodies.open(key)
+        if file is not None:
+            self._held.put(key, _Held(_again(file), generation), now + _HELD_S)
+        return file
+
+    def let_go(self) -> None:
+        """Close what is held open."""
+        self._held.sweep(float("inf"))
 
     async def put(self, binding: Binding, rung: Rung, body: bytes, *, generation: int) -> None:
         """Keep a rung; see the port."""
@@ -56,6 +82,15 @@ class Mezzanines:
 
     def _purged(self, binding: Binding, generation: int) -> bool:
         return self._purges.since(generation, binding.tenant, binding.key, binding.url)
+
+
+def _whole(file: StoredFile) -> bool:
+    return os.fstat(file.fd()).st_size == file.size
+
+
+def _again(file: StoredFile) -> StoredFile:
+    """Return the same open file for another reader, who maps it: the offset is shared."""
+    return StoredFile(os.dup(file.fd()), file.size, file.meta)
 
 
 def _key(binding: Binding, rung: Rung) -> str:

@@ -149,6 +149,7 @@ class SourceStore:
         self._store_now()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._held.sweep(float("inf"))
+        self.mezzanines.let_go()
         await self._close()
         await self._bindings.close()
         await self._bodies.close()
@@ -309,6 +310,7 @@ class SourceStore:
         now = self._clock.monotonic()
         self._failures.sweep(now, named)
         self._held.sweep(now, named)
+        self.mezzanines.let_go()
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
