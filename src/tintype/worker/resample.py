@@ -10,22 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from math import ceil, floor
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import pyvips
 
 from tintype.worker import transfer
+from tintype.worker.boxes import Bytes, Light, Rows, boxed, looked_up
 from tintype.worker.pixels import Image
-
-Region: TypeAlias = pyvips.Region
 
 T = TypeVar("T", np.uint16, np.uint8)
 Floats = npt.NDArray[np.float32]
-Light = npt.NDArray[np.uint16]  # 0 to 65535; 16 bits are moved in half the time of floats
-Bytes = npt.NDArray[np.uint8]
 
 # What boxes leave to Lanczos: twice the result's size, or from a reduction by 3 on, where the work is, one and a half times.
 # Measured: 1.5 costs a point of SSIMULACRA2, a tenth of one after JPEG encoding; 1.25 costs five, and half a one.
@@ -60,34 +56,33 @@ class Axis(NamedTuple):
 
 def reduced(image: Image, width: int, height: int) -> Bytes:
     """Return rows x columns x bands of an 8-bit image, gray or RGB with or without alpha, reduced in linear light."""
-    row_bytes = image.width * image.bands
-    down = _axis(image.height, height, _DOWN, max(1, _STRIP_BYTES // row_bytes))
-    across = _axis(image.width, width, _ACROSS, image.width)
-    out = np.empty((height, width, image.bands), np.uint8)
-    region = pyvips.Region.new(image)
-    held = np.empty((0, image.bands * across.boxes), np.float32)  # rows of boxes that blocks to come need, band by band
+    source = Rows(image)
+    bands = source.bands
+    down = _axis(source.height, height, _DOWN, max(1, _STRIP_BYTES // (source.width * bands)))
+    across = _axis(source.width, width, _ACROSS, source.width)
+    out = np.empty((height, width, bands), np.uint8)
+    held = np.empty((0, bands * across.boxes), np.float32)  # rows of boxes that blocks to come need, band by band
     at = 0  # and the number of the first
     for i in range(0, len(down.blocks), _TOGETHER):
         blocks = down.blocks[i : i + _TOGETHER]
         old, at = held[blocks[0].first - at :], blocks[0].first
         held = np.empty((blocks[-1].last - at, held.shape[1]), np.float32)
         held[: len(old)] = old
-        _read(region, image, held[len(old) :], at + len(old), (down.box, across.box))
+        _read(source, held[len(old) :], at + len(old), (down.box, across.box))
         rows = _down(held, blocks).reshape(-1, across.boxes)
-        light = _across(rows, across).reshape(-1, image.bands, width)
+        light = _across(rows, across).reshape(-1, bands, width)
         _store(light, out[blocks[0].begin : blocks[-1].end])
     return out
 
 
-def _read(region: Region, image: Image, out: Floats, first: int, box: tuple[int, int]) -> None:
-    """Fill rows of boxes, the bands beside each other, a few at a time from the top down: decoders cannot go back."""
-    down, boxes = box[0], out.shape[1] // image.bands
-    some = max(1, _STRIP_BYTES // (down * image.width * image.bands))
+def _read(source: Rows, out: Floats, first: int, box: tuple[int, int]) -> None:
+    """Fill rows of boxes, the bands beside each other, a few at a time."""
+    down, boxes = box[0], out.shape[1] // source.bands
+    some = max(1, _STRIP_BYTES // (down * source.width * source.bands))
     for row in range(0, len(out), some):
         part = out[row : row + some]
-        top, bottom = (first + row) * down, min((first + row + len(part)) * down, image.height)
-        strip = np.frombuffer(region.fetch(0, top, image.width, bottom - top), np.uint8)
-        light = _light(strip.reshape(-1, image.width, image.bands), (len(part), boxes), box)
+        top, bottom = (first + row) * down, min((first + row + len(part)) * down, source.height)
+        light = _light(source.read(top, bottom), (len(part), boxes), box)
         for band, values in enumerate(light):
             part[:, band * boxes : (band + 1) * boxes] = values
 
@@ -119,8 +114,8 @@ def _light(strip: Bytes, shape: tuple[int, int], box: tuple[int, int]) -> Iterab
         strip = np.asarray(cv2.copyMakeBorder(strip, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
         strip = strip.reshape(strip.shape[0], strip.shape[1], -1)
     if strip.shape[2] in (1, 3):
-        return _split(_boxed(_looked_up(strip, transfer.to_light()), shape))
-    return (_boxed(band, shape) for band in _premultiplied(_split(strip)))
+        return _split(boxed(looked_up(strip, transfer.to_light()), shape))
+    return (boxed(band, shape) for band in _premultiplied(_split(strip)))
 
 
 def _split(pixels: npt.NDArray[T]) -> Sequence[npt.NDArray[T]]:
@@ -131,14 +126,8 @@ def _premultiplied(bands: Sequence[Bytes]) -> Iterator[Light]:
     """Yield light, and alpha last. Band by band, as mixed they take twice the time."""
     alpha = np.multiply(bands[-1], 257, dtype=np.uint16)
     for band in bands[:-1]:
-        yield np.asarray(cv2.multiply(_looked_up(band, transfer.to_light()), alpha, scale=1 / _FULL), np.uint16)
+        yield np.asarray(cv2.multiply(looked_up(band, transfer.to_light()), alpha, scale=1 / _FULL), np.uint16)
     yield alpha
-
-
-def _boxed(light: Light, shape: tuple[int, int]) -> Light:
-    if light.shape[:2] == shape:
-        return light
-    return np.asarray(cv2.resize(light, shape[::-1], interpolation=cv2.INTER_AREA), np.uint16)
 
 
 def _store(light: Floats, out: Bytes) -> None:
@@ -147,7 +136,7 @@ def _store(light: Floats, out: Bytes) -> None:
     alpha = np.clip(light[:, -1], 0, _FULL) if bands in (2, 4) else None
     if alpha is not None:
         light[:, :-1] *= (_FULL / np.maximum(alpha, _FULL / 512))[:, np.newaxis]
-    stored = _looked_up(_levels(light.reshape(rows, -1)), transfer.to_stored()).reshape(light.shape)
+    stored = looked_up(_levels(light.reshape(rows, -1)), transfer.to_stored()).reshape(light.shape)
     if alpha is not None:
         stored[:, -1] = np.rint(alpha * (255 / _FULL))
     cv2.merge([stored[:, band] for band in range(bands)], out)
@@ -156,10 +145,6 @@ def _store(light: Floats, out: Bytes) -> None:
 def _levels(light: Floats) -> npt.NDArray[np.uint16]:
     """Round to 16 bits, in which every 8-bit value has one of its own."""
     return np.asarray(cv2.add(light, np.zeros(1), dtype=cv2.CV_16U), np.uint16).reshape(light.shape)
-
-
-def _looked_up(pixels: npt.NDArray[Any], table: npt.NDArray[T]) -> npt.NDArray[T]:
-    return np.asarray(cv2.LUT(pixels, table), table.dtype).reshape(pixels.shape)
 
 
 @lru_cache(maxsize=32)  # 0.5 ms and 100 KB each; photos come in few sizes

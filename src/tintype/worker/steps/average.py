@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
-import numpy.typing as npt
-import pyvips
 
 from tintype.core.plan import Average
 from tintype.worker import colour, transfer
+from tintype.worker.boxes import Bytes, Rows, boxed, looked_up
 from tintype.worker.light import in_linear_light
 from tintype.worker.pixels import Image, from_array, with_pixels
 from tintype.worker.steps.context import Context
-
-Bytes = npt.NDArray[np.uint8]
 
 # Rows of the result that are made at once: light is then in the processor's cache, and the worker's memory stays small.
 _ROWS = 32
@@ -36,14 +32,11 @@ def _middle(image: Image, step: Average) -> Image:
 
 
 def _strips(image: Image, step: Average) -> Iterator[Bytes]:
-    """Yield rows, from the top down: decoders cannot go back."""
-    region = pyvips.Region.new(image)
-    for top in range(0, image.height, _ROWS * step.box):
-        rows = region.fetch(0, top, image.width, min(_ROWS * step.box, image.height - top))
-        yield np.frombuffer(rows, np.uint8).reshape(-1, image.width, image.bands)
+    source = Rows(image)
+    for top in range(0, source.height, _ROWS * step.box):
+        yield source.read(top, min(top + _ROWS * step.box, source.height))
 
 
 def _averaged(strip: Bytes, step: Average) -> Bytes:
-    rows = len(strip) // step.box
-    light = cv2.resize(cv2.LUT(strip, transfer.to_light()), (step.width, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.LUT(light, transfer.to_stored()), np.uint8).reshape(rows, step.width, strip.shape[2])
+    light = boxed(looked_up(strip, transfer.to_light()), (len(strip) // step.box, step.width))
+    return looked_up(light, transfer.to_stored()).reshape(*light.shape[:2], strip.shape[2])
