@@ -50,6 +50,8 @@ class Line:
             self.began[key] = self.busy is None or self.busy.done()
             if key == "broken":
                 raise BrokenImage
+            if key == "defect":
+                raise ValueError(key)
 
         return self.behind.offer(key, start)
 
@@ -85,6 +87,14 @@ async def test_one_that_fails_stops_no_other(line: Line) -> None:
     await line.over()
     assert (line.counted("failed"), line.counted("made")) == (1, 1)
     assert line.bench.events("promotion_failed")[0]["error"] == BrokenImage.code
+
+
+async def test_a_defect_is_told_and_stops_no_other(line: Line) -> None:
+    assert line.offer("defect")
+    assert line.offer("a")
+    await line.over()
+    assert (line.counted("failed"), line.counted("made")) == (1, 1)
+    assert line.bench.events("defect")[0]["path"] == "promotion"
 
 
 async def test_what_has_waited_too_long_is_dropped_and_may_be_asked_for_again(line: Line) -> None:

@@ -95,6 +95,9 @@ class Behind:
             failed = error.code
         except Moved:  # the origin has other bytes now, and the next request sees them
             failed = "moved"
+        except Exception as error:  # noqa: BLE001 - a defect in one must not end the making of all others
+            self._telemetry.event("defect", path=self._reason, error=repr(error), exc_info=error)
+            failed = "internal"
         if failed:
             self._telemetry.event(f"{self._reason}_failed", error=failed)
             return "failed"
