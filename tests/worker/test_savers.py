@@ -135,6 +135,23 @@ def test_the_exif_block_of_webp_is_that_of_libvips(bands: int, per_mm: float) ->
     assert np.array_equal(np.asarray(opened(ours)), np.asarray(opened(theirs)))
 
 
+def before_pixels(png: bytes) -> bytes:
+    return png[: png.index(b"IDAT") - 4]
+
+
+@pytest.mark.parametrize("per_mm", [1.0, 72 / 25.4])
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+def test_imgproxys_png_has_the_header_of_libvips(bands: int, per_mm: float) -> None:
+    pixels = translucent(203, 101)[:, :, [0, 3] if bands == 2 else list(range(bands))]
+    image = vips(pixels, "srgb" if bands > 2 else "b-w").copy(xres=per_mm, yres=per_mm)
+    save = Save(format=Format.PNG, effort=6, encoders=Encoders.IMGPROXY)
+    ours, theirs = codecs.encode(image, save, 80), image.pngsave_buffer(compression=6, filter="all")
+    assert plain(image) is not None
+    assert before_pixels(ours) == before_pixels(theirs)
+    assert ours != theirs
+    assert np.array_equal(np.asarray(opened(ours)), np.asarray(opened(theirs)))
+
+
 def test_webp_is_written_with_the_effort_asked_for() -> None:
     image = vips(np.random.default_rng(1).integers(0, 255, (200, 200, 3)).astype(np.uint8)).gaussblur(2).copy_memory()
     sizes = [len(codecs.encode(image, Save(format=Format.WEBP, effort=effort), 79)) for effort in (0, 6)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -39,8 +40,10 @@ _COMMON_DPI = {25: (25400, 1000), 72: (72, 1)}
 
 # EXIF 2.32, 4.6: directories of (tag, type, count, value or where it is from the begin of the block).
 _SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
+_MARK = b"Exif\0\0"
 _ENTRY = struct.Struct("<HHI4s")
 _BEGIN, _TABLE_BYTES = b"II*\0\x08\0\0\0", 2 + 6 * 12 + 4  # of the block; of a directory, each of which has six entries
+_PNG_HEADER_BYTES, _BY_METRE = 33, 1  # signature and IHDR; the unit of pHYs
 
 
 def plain(image: Image) -> Pixels | None:
@@ -78,7 +81,7 @@ def exif(image: Image) -> bytes:
         (0xA003, _LONG, 1, _number(image.height)),
     )
     fractions = [struct.pack("<II", *_COMMON_DPI[round(per_mm * 25.4)]) for per_mm in (image.xres, image.yres)]
-    return b"".join((b"Exif\0\0", _BEGIN, _table(main), *fractions, _table(picture)))
+    return b"".join((_MARK, _BEGIN, _table(main), *fractions, _table(picture)))
 
 
 def _table(entries: Sequence[tuple[int, int, int, bytes]]) -> bytes:
@@ -88,6 +91,16 @@ def _table(entries: Sequence[tuple[int, int, int, bytes]]) -> bytes:
 
 def _number(value: int) -> bytes:
     return struct.pack("<I", value)
+
+
+def told(png: bytes, image: Image) -> bytes:
+    """Return a PNG with what libvips would put before its pixels: the EXIF block, and the resolution."""
+    resolution = struct.pack(">IIB", round(image.xres * 1000), round(image.yres * 1000), _BY_METRE)
+    chunks = ((b"eXIf", exif(image).removeprefix(_MARK)), (b"pHYs", resolution))
+    framed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"".join((png[:_PNG_HEADER_BYTES], *framed, png[_PNG_HEADER_BYTES:]))
 
 
 def webp(pixels: Pixels, quality: int, effort: int, exif: bytes = b"") -> bytes:

@@ -27,7 +27,7 @@ class Settings(NamedTuple):
         avif: of libvips' heifsave, besides quality and effort.
         plain: formats in which what `plain` takes is its to write: AVIF with all of the colour and libaom's tuning for
             still images.
-        exif: whether WebP of `plain` has the EXIF block that libvips puts into every file.
+        exif: whether PNG and WebP of `plain` have the EXIF block that libvips puts into every file.
     """
 
     jpeg_table: int
@@ -41,7 +41,9 @@ _JPEG_TABLE_BELOW = 90  # quality; from there on libvips also keeps all of the c
 _QUICK = frozenset({Format.PNG, Format.WEBP, Format.AVIF})
 _SETTINGS = {
     Encoders.MEASURED: Settings(jpeg_table=3, avif={"tune": "iq", "subsample_mode": "off"}, plain=_QUICK, exif=False),
-    Encoders.IMGPROXY: Settings(jpeg_table=0, avif={"tune": "ssim"}, plain=frozenset({Format.WEBP}), exif=True),
+    Encoders.IMGPROXY: Settings(
+        jpeg_table=0, avif={"tune": "ssim"}, plain=frozenset({Format.PNG, Format.WEBP}), exif=True
+    ),
 }
 # libdeflate's level up to so many pixels of a PNG: what makes no more bytes than libpng's level 6 with every filter.
 _PNG_LEVELS = ((500_000, 5), (0, 2))  # 0: any number
@@ -67,7 +69,8 @@ def png(image: Image, save: Save, _quality: int) -> bytes:
     pixels = None if save.progressive else _plain(image, save)
     if pixels is None:
         return bytes(image.pngsave_buffer(interlace=save.progressive, filter="all", compression=save.effort))
-    return own_png.save(pixels, FAST if save.effort == FAST else _png_level(image))
+    body = own_png.save(pixels, FAST if save.effort == FAST else _png_level(image))
+    return plain.told(body, image) if _SETTINGS[save.encoders].exif else body
 
 
 def _png_level(image: Image) -> int:
