@@ -7,7 +7,7 @@ from tintype.core.formats import Format
 from tintype.core.geometry import Size
 from tintype.core.info import ImageInfo, Space
 from tintype.core.ladder import rung_size
-from tintype.core.loading import HELD_PIXELS
+from tintype.core.loading import HELD_PIXELS, WEIGHTED_PIXELS
 from tintype.core.plan import Canvas, Cost, Load, Plan, Save, Scale, Step
 from tintype.core.policy import Light
 from tintype.core.walk import loaded, walk
@@ -86,6 +86,8 @@ def _peak_bytes(plan: Plan, info: ImageInfo) -> int:
     for step, before, made in walk(plan.load, plan.steps):
         if table.STEPS[type(step).__name__].whole:
             held = max(held, held + before.pixels * frames)
+        if info.alpha and isinstance(step, Scale) and step.light is Light.GAMMA and before.pixels <= WEIGHTED_PIXELS:
+            held += before.pixels
         if isinstance(step, Canvas):
             held = max(held, made.pixels * frames)
     result = plan.width * plan.height * frames

@@ -38,6 +38,8 @@ _WEBP_DRAFT = 2.5
 # Larger JPEG and PNG is streamed row by row, larger WebP scaled while it is decoded. A worker has room for more, but two of
 # them and a mezzanine beside it would be most of a small machine.
 HELD_PIXELS = 24_000_000
+# Up to which pixels that alpha weighs are held beside these, 32 MB; libvips streams more of them, in twice the time.
+WEIGHTED_PIXELS = 8_000_000
 
 THUMBNAILS = frozenset((Format.HEIC, Format.AVIF))
 
