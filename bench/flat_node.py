@@ -45,6 +45,7 @@ _BURST_S = 10.0  # requests of so much time are asked for at once; then the node
 _AT_ONCE = 4
 _REST_S = 8.0  # at most, for work that nobody waits for
 _IDLE = 0.02  # of a core
+_SLOTS = 20
 
 
 class Sample(NamedTuple):
@@ -68,16 +69,21 @@ class Found:
     def growth(self, warm: float) -> float:
         """Return how much the node's own bytes grew after the first part, `warm`, of the time: as a fraction.
 
-        That of a line through all samples since, with the median of the slopes between any two of them (Theil and Sen): a
-        sample that caught the node at work moves it little.
+        That of a line through the least sample of every twentieth of the time since (two minutes of an hour), as one that
+        caught the node at work has more than what it keeps; its slope is the median of those between any two (Theil and Sen).
         """
         until = self.samples[-1].at_s
-        late = [sample for sample in self.samples if sample.at_s >= warm * until]
+        slot_s = (1 - warm) * until / _SLOTS
+        slots: dict[int, Sample] = {}
+        for sample in (sample for sample in self.samples if sample.at_s >= warm * until):
+            slot = int(sample.at_s / slot_s)
+            slots[slot] = min(sample, slots.get(slot, sample), key=lambda one: one.own)
+        late = list(slots.values())
         slope = statistics.median(
             (b.own - a.own) / (b.at_s - a.at_s) for a, b in itertools.combinations(late, 2) if b.at_s > a.at_s
         )
         first = statistics.median(sample.own - slope * (sample.at_s - late[0].at_s) for sample in late)
-        return slope * (until - late[0].at_s) / first
+        return slope * (1 - warm) * until / first
 
 
 def measure(seconds: float, per_s: float) -> Found:
