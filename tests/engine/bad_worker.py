@@ -6,6 +6,7 @@ Run as `python -m tests.engine.bad_worker`. The input's text is a verb and an ar
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import stat
@@ -61,6 +62,7 @@ class Bad:
 
 
 ballast: list[bytearray] = []
+_BLOCK = 100_000  # below what glibc maps by itself
 told: list[float] = []  # what to say of the time that this request takes
 
 
@@ -76,6 +78,22 @@ def sleep(seconds: str) -> str:
 
 def keep(size: str) -> str:
     ballast.append(bytearray(os.urandom(1024) * (int(size) // 1024)))
+    return str(os.getpid())
+
+
+def fragment(size: str) -> str:
+    """Leave a heap of `size` bytes, all of it free but for the last block."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = (
+        ctypes.c_void_p,
+        (ctypes.c_size_t,),
+        (ctypes.c_void_p,),
+    )
+    blocks = [libc.malloc(_BLOCK) for _ in range(int(size) // _BLOCK)]
+    for block in blocks:
+        ctypes.memset(block, 1, _BLOCK)
+    for block in blocks[:-1]:
+        libc.free(block)
     return str(os.getpid())
 
 
@@ -169,6 +187,7 @@ VERBS: dict[str, Callable[[str], str]] = {
     "big": lambda size: "x" * int(size),
     "sleep": sleep,
     "keep": keep,
+    "fragment": fragment,
     "spin_for": spin_for,
     "took": took,
     "refuse": refuse,

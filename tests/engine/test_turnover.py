@@ -158,3 +158,11 @@ async def _hold(isolation: str) -> None:
         await bench.a_worker(Phase.BUSY)
         print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)  # noqa: T201
         await running
+
+
+async def test_a_worker_at_rest_gives_back_what_is_free_below_the_end_of_its_heap(engine: Benches) -> None:
+    bench = await engine()
+    before = psutil.Process(await bench.a_worker()).memory_info().rss
+    worker = psutil.Process(int(await bench.say("fragment 200000000")))
+    await bench.until(lambda: worker.memory_info().rss < before + 50_000_000)
+    assert int(await bench.say("pid")) == worker.pid

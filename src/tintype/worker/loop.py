@@ -5,10 +5,12 @@ The handler is an argument: the codecs in production (`handler.py`), anything at
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import mmap
 import os
 import resource
+import select
 import sys
 import time
 import traceback
@@ -40,6 +42,8 @@ from tintype.worker import sandbox
 from tintype.worker.link import Link, close_all
 
 Buffer: TypeAlias = mmap.mmap
+
+_REST_S = 1.0
 
 
 class Rendered(Protocol):
@@ -98,6 +102,7 @@ def reporting(link: Link) -> Iterator[None]:
 
 def serve(desk: Desk, confined: sandbox.Confined) -> None:
     """Say Ready and answer requests until the socket closes."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
     desk.link.send(Ready(pid=os.getpid(), layers=confined.layers, missing=confined.missing))
     while (request := desk.link.receive()) is not None:
         message, fds = request
@@ -107,6 +112,9 @@ def serve(desk: Desk, confined: sandbox.Confined) -> None:
         reply, results = _answer(desk, message, fds)
         desk.link.send(reply, results)
         close_all(results)
+        # A small block near the end of the heap keeps all that is free below it: give that back once there is time for it.
+        if trim is not None and not select.select((desk.link.fileno(),), (), (), _REST_S)[0]:
+            trim(0)
 
 
 def _answer(desk: Desk, message: Probe | Job | Check, fds: list[int]) -> tuple[FromWorker, list[int]]:
