@@ -49,7 +49,7 @@ FLOORS: dict[tuple[str, Light, bool], tuple[Floor, Floor]] = {
     ("png2k", LINEAR, False): (Floor(94.0, 93.0, 278), Floor(96.0, 96.0, 415)),
     ("png2k", GAMMA, False): (Floor(82.0, 67.0, 278), Floor(93.5, 93.5, 414)),
     ("alpha2k", LINEAR, False): (Floor(94.0, 93.5, 288), Floor(95.0, 95.0, 434)),
-    ("alpha2k", GAMMA, False): (Floor(81.5, 67.0, 289), Floor(92.0, 92.0, 413)),
+    ("alpha2k", GAMMA, False): (Floor(81.5, 67.0, 289), Floor(93.5, 93.5, 420)),
     ("webp2k", LINEAR, False): (Floor(73.5, 72.0, 22.3), Floor(70.5, 70.5, 53)),
     ("webp2k", GAMMA, False): (Floor(66.0, 56.0, 20.5), Floor(70.0, 70.0, 50)),
     ("avif2k", LINEAR, False): (Floor(75.5, 71.5, 20.7), Floor(76.0, 76.0, 55)),
