@@ -182,9 +182,14 @@ def test_what_cannot_be_held_is_streamed(decodes: list[bool], monkeypatch: pytes
     assert decodes == []
 
 
-def test_lack_of_memory_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+class Panic(BaseException):
+    """What Rust raises when it has no memory for the pixels: no Exception."""
+
+
+@pytest.mark.parametrize("error", [MemoryError, Panic])
+def test_lack_of_memory_is_no_reason_to_fail(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_args: Any) -> Any:
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr(kornia_rs.io, "decode_image_png_u8", full)
     same(pil_bytes(picture(), "PNG"))

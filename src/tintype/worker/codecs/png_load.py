@@ -32,7 +32,9 @@ def load(data: Data, plan: Load) -> Image:
         return image
     try:
         pixels = kornia.decode_image_png_u8(bytes(data), (image.height, image.width), _PLAIN[image.bands][1])
-    except Exception:  # noqa: BLE001 - all that it raises; libvips decides how much of a damaged file is shown
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - damage, of which libvips decides what is shown; lack of memory is a panic of Rust
         return image
     return with_pixels(image, from_array(pixels, image.interpretation))
 
