@@ -44,7 +44,7 @@ _SETTINGS = {
 _BURST_S = 10.0  # requests of so much time are asked for at once; then the node comes to rest, and is looked at
 _AT_ONCE = 4
 _REST_S = 8.0  # at most, for work that nobody waits for
-_IDLE = 0.02  # of a core
+_QUIET_S, _IDLE = 1.5, 0.02  # of a core
 _SLOTS = 20
 
 
@@ -144,12 +144,12 @@ async def _asked(running: node.Node, asks: Iterator[load.Ask], seconds: float, p
 
 
 async def _rest(running: node.Node) -> None:
-    """Wait until the node does next to nothing."""
+    """Wait until the node does next to nothing, and its workers have handed back what they no longer need."""
     until = time.monotonic() + _REST_S
     while time.monotonic() < until:
         before = sum(running.cpu_s())
-        await asyncio.sleep(0.5)
-        if sum(running.cpu_s()) - before <= 0.5 * _IDLE:
+        await asyncio.sleep(_QUIET_S)
+        if sum(running.cpu_s()) - before <= _QUIET_S * _IDLE:
             return
 
 
