@@ -18,6 +18,7 @@ import psutil
 from bench import flat_node
 from bench.mutants import own_pictures
 from bench.report import report
+from tintype.admission.asker import Asker
 from tintype.config import Config
 from tintype.core.errors import ImageError
 from tintype.core.formats import Format
@@ -84,10 +85,12 @@ async def _render(pool: Pool, body: bytes, asked: Format, width: int) -> None:
     with HeldLease("", "flat:", body) as lease:
         source, digest = (lease.fd(), len(body), found), lease.binding.digest
         try:
-            info = await pool.probe(*source, tenant="", digest=digest, source_pixels=0, deadline=loop.time() + _IMAGE_S)
+            info = await pool.probe(
+                *source, asker=Asker("", deadline=loop.time() + _IMAGE_S), digest=digest, source_pixels=0
+            )
             pipeline = Pipeline.of(SourceRef(url="flat:"), Resize(width=width), output=Output(format=asked))
             plan = resolve(pipeline, info, Offer(), Policy())
-            await pool.run([source], [plan], tenant="", digest=digest, deadline=loop.time() + _IMAGE_S)
+            await pool.run([source], [plan], asker=Asker("", deadline=loop.time() + _IMAGE_S), digest=digest)
         except ImageError:
             return
 

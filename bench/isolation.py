@@ -22,6 +22,7 @@ import pyvips
 
 from bench.photos import photos
 from bench.report import report
+from tintype.admission.asker import Asker
 from tintype.config import Config
 from tintype.core.formats import Format
 from tintype.core.offer import Offer
@@ -83,10 +84,10 @@ async def _render(pool: Pool, body: bytes, tenant: str) -> None:
     deadline = asyncio.get_running_loop().time() + _IMAGE_S
     with HeldLease(tenant, "isolation:", body) as lease:
         source, digest = (lease.fd(), len(body), found), lease.binding.digest
-        info = await pool.probe(*source, tenant=tenant, digest=digest, source_pixels=0, deadline=deadline)
+        info = await pool.probe(*source, asker=Asker(tenant, deadline=deadline), digest=digest, source_pixels=0)
         pipeline = Pipeline.of(SourceRef(url="isolation:"), Resize(width=WIDTH), output=Output(format=Format.JPEG))
         plan = resolve(pipeline, info, Offer(), Policy())
-        await pool.run([source], [plan], tenant=tenant, digest=digest, deadline=deadline)
+        await pool.run([source], [plan], asker=Asker(tenant, deadline=deadline), digest=digest)
 
 
 def _cpu_s() -> float:

@@ -36,6 +36,7 @@ _SECTIONS = {
     "": "The node",
     "server": "[server]",
     "engine": "[engine]",
+    "admission": "[admission]",
     "security": "[security]",
     "cache": "[cache]",
     "sources": "[sources]",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from tintype.admission.asker import Asker
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
 from tintype.core.entry import Entry, Names, Selector
@@ -81,9 +82,7 @@ class Lease(Protocol):
 class Sources(Protocol):
     """Bindings and source bytes, fetched when needed, revalidated when stale, shared between concurrent callers."""
 
-    async def bind(
-        self, tenant: str, ref: SourceRef, forwarded: Forwarded, deadline: float, *, assume_fresh_s: float = 0.0
-    ) -> Binding:
+    async def bind(self, asker: Asker, ref: SourceRef, forwarded: Forwarded, *, assume_fresh_s: float = 0.0) -> Binding:
         """Return a binding that is fresh, or stale within its allowance (a refresh is then under way).
 
         One whose origin named no lifetime counts as fresh for `assume_fresh_s` after it was last confirmed.
@@ -92,10 +91,11 @@ class Sources(Protocol):
         Raises:
             SourceError: as the origin, the allow-list or the address guard says.
             DeadlinePassed: time ran out.
+            Shed: it would have to be fetched, and there is too much to do.
         """
         ...
 
-    async def open(self, binding: Binding, ref: SourceRef, forwarded: Forwarded, deadline: float) -> Lease:
+    async def open(self, asker: Asker, binding: Binding, ref: SourceRef, forwarded: Forwarded) -> Lease:
         """Return the bytes of a binding, from the local store or, if they were evicted, from the origin again.
 
         The lease's own binding may be newer, if the origin has changed meanwhile. Raises as `bind`.
@@ -228,9 +228,8 @@ class Runner(Protocol):
         inputs: Sequence[tuple[int, int, Format]],
         plans: Sequence[Plan],
         *,
-        tenant: str,
+        asker: Asker,
         digest: str,
-        deadline: float,
         began: Callable[[], None] | None = None,
     ) -> Finished:
         """Run plans over inputs (descriptor, size, format), the source first.
@@ -264,7 +263,7 @@ class Engine(Runner, Protocol):
     """A runner that reads headers too, and is started and ended."""
 
     async def probe(
-        self, source: int, size: int, format: Format, *, tenant: str, digest: str, source_pixels: int, deadline: float
+        self, source: int, size: int, format: Format, *, asker: Asker, digest: str, source_pixels: int
     ) -> ImageInfo:
         """Return header facts. Raises as `run`."""
         ...

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tintype.admission.backlog import Backlog
+from tintype.admission.expect import Expectation
+from tintype.admission.gate import Gate, Patience
+from tintype.admission.queue import Rules
 from tintype.cache.assemble import open_cache
 from tintype.cache.tiers import Tiers
 from tintype.config import Config, Loaded, TenantConfig, reload, watch_paths, with_keys
@@ -21,6 +26,7 @@ from tintype.core.tenant import StandIn
 from tintype.dialects.imgproxy import Imgproxy
 from tintype.engine.pool import Pool
 from tintype.engine.reserve import LOWEST, Reserve
+from tintype.kit import machine
 from tintype.kit.flights import Flights
 from tintype.kit.held import HeldLease
 from tintype.ports import Clock, Dialect, Lease
@@ -57,6 +63,10 @@ DEMO_URL = f"local:///{DEMO_PHOTO}"
 
 # The demo photo is drawn once, by an engine that may be on a slow machine.
 _DEMO_S = 60.0
+
+# What a render takes before any was measured.
+_TYPICAL_MS = 50.0
+_PATIENT = Patience(math.inf, math.inf)  # of the command line, and of what nobody waits for
 
 # How long a worker may take to say that it is there.
 _READY_S = 5.0
@@ -112,10 +122,10 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         memo.forget()
 
     cache = open_cache(cached, data / "cache", limits=limits, clock=clock, telemetry=telemetry, heard=heard)
-    sources = open_sources(config.sources, cached, limits, data / "sources", telemetry, clock)
-    engine = Pool(config.engine, config.security, limits, telemetry, clock)
-    alone = replace(config.engine, workers=1, nice=LOWEST)
-    reserve = Reserve(lambda: Pool(alone, config.security, limits, telemetry, clock, name="reserve"))
+    gate = _gate(config, _rules(config), Patience(config.admission.crowd_s, config.admission.burst_s))
+    sources = open_sources(config.sources, cached, limits, data / "sources", telemetry, clock, gate)
+    engine = Pool(config.engine, config.security, limits, telemetry, clock, gate)
+    reserve = Reserve(lambda: _reserve(config, telemetry, clock))
     given = GivenImages(config)
     standins = StandIns(sources, engine, given.lease)
     renewals = Behind("renewal", cached.renewals_per_s, engine, clock, telemetry)
@@ -171,11 +181,41 @@ def mounts(config: Config) -> Mounts:
     return Mounts.of([Mount(tenant.tenant, dialect_for(tenant)) for tenant in config.tenants])
 
 
+def _rules(config: Config) -> Rules:
+    settings, admission = config.engine, config.admission
+    return Rules(
+        workers=settings.workers or machine.cores(),
+        heavy_ms=settings.heavy_ms,
+        heavy_patience_s=settings.heavy_patience_s,
+        memory_bytes=admission.memory_bytes or machine.memory_bytes() * 3 // 4,
+        # What has waited for longer than any that is let in should was predicted wrong.
+        target_s=2 * admission.burst_s,
+        interval_s=2 * admission.burst_s,
+    )
+
+
+def _patient(rules: Rules) -> Rules:
+    """Return rules under which nothing has waited too long."""
+    return replace(rules, target_s=math.inf, interval_s=math.inf)
+
+
+def _gate(config: Config, rules: Rules, patience: Patience) -> Gate:
+    return Gate(Backlog(rules), Expectation(_TYPICAL_MS), patience, most=config.limits.render_queue)
+
+
+def _reserve(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Pool:
+    """Make the pool of what nobody waits for; the line behind the answers is its bound."""
+    alone = replace(config.engine, workers=1, nice=LOWEST)
+    gate = _gate(config, _patient(replace(_rules(config), workers=1)), _PATIENT)
+    return Pool(alone, config.security, config.limits, telemetry, clock, gate, name="reserve")
+
+
 @asynccontextmanager
 async def engine(config: Config) -> AsyncIterator[Pool]:
     """Run an engine by itself, for the command line."""
     telemetry, clock = NodeTelemetry(config.telemetry), SystemClock()
-    pool = Pool(config.engine, config.security, config.limits, telemetry, clock)
+    gate = _gate(config, _patient(_rules(config)), _PATIENT)
+    pool = Pool(config.engine, config.security, config.limits, telemetry, clock, gate)
     await pool.start()
     try:
         yield pool

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tintype.admission.asker import Asker, Lane
+from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.expect import Expectation
-from tintype.admission.gate import Gate, Refusal
-from tintype.admission.load import Charge, Load
+from tintype.admission.gate import Gate, Patience, Refusal
 from tintype.admission.queue import Place, Queue, Rules
 
 IN_TIME_S = 1.0
+PATIENCE = Patience(crowd_s=0.5, burst_s=0.8)  # as shipped
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,12 @@ class _Request:
 class Simulation:
     """Runs streams of requests to an end. `at`: changes to the node at certain times, such as workers taken away."""
 
-    def __init__(self, streams: Sequence[Stream], rules: Rules, *, seed: int, patience_s: float = 0.25) -> None:
+    def __init__(self, streams: Sequence[Stream], rules: Rules, *, seed: int, patience: Patience = PATIENCE) -> None:
         self.rng = random.Random(seed)
         self.queue: Queue[_Request] = Queue(rules)
-        self.load = Load(rules.workers, rules.heavy_ms)
-        self.gate = Gate(self.load, patience_s=patience_s, most=10_000)
+        self.backlog = Backlog(rules)
         self.expectation = Expectation(50.0)
+        self.gate = Gate(self.backlog, self.expectation, patience, most=10_000)
         self.outcomes: dict[str, Outcome] = defaultdict(Outcome)
         self.free = rules.workers
         self.slowness = 1.0

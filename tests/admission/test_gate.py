@@ -9,18 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.gate import Gate, Refusal
-from tintype.admission.load import Charge, Load
+from tintype.admission.backlog import Backlog, Charge
+from tintype.admission.expect import Expectation
+from tintype.admission.gate import Gate, Patience, Refusal
+from tintype.admission.queue import Rules
 
 A, B = Asker("a"), Asker("b")
+RULES = Rules(workers=2, heavy_ms=250.0)
+WEIGHTS = {"a": 1.0, "b": 1.0, "c": 3.0}
 ASKERS = st.builds(
-    Asker, st.sampled_from("abc"), st.sampled_from(["", "x", "y"]), st.sampled_from(Lane), st.sampled_from([1.0, 3.0])
+    lambda tenant, client, lane: Asker(tenant, client, lane, WEIGHTS[tenant]),
+    st.sampled_from("abc"),
+    st.sampled_from(["", "x", "y"]),
+    st.sampled_from(Lane),
 )
 WORK = st.lists(st.tuples(ASKERS, st.floats(1, 2000), st.booleans()), max_size=20)
 
 
-def load(*work: tuple[Asker, float], workers: int = 2, heavy_ms: float = 250.0) -> Load:
-    made = Load(workers, heavy_ms)
+def load(*work: tuple[Asker, float], workers: int = 2, heavy_ms: float = 250.0) -> Backlog:
+    made = Backlog(Rules(workers, heavy_ms))
     for asker, ms in work:
         made.add(asker, ms, fetched=True)
     return made
@@ -28,7 +35,7 @@ def load(*work: tuple[Asker, float], workers: int = 2, heavy_ms: float = 250.0) 
 
 @given(WORK, st.randoms())
 def test_what_is_taken_off_leaves_nothing(work: list[tuple[Asker, float, bool]], random: object) -> None:
-    whole = Load(2, 250.0)
+    whole = Backlog(RULES)
     charges = [whole.add(asker, ms, fetched=fetched) for asker, ms, fetched in work]
     random.shuffle(charges)  # type: ignore[attr-defined]
     for charge in charges:
@@ -43,7 +50,7 @@ def test_what_is_taken_off_leaves_nothing(work: list[tuple[Asker, float, bool]],
 def test_nobody_waits_for_longer_than_all_the_work_takes(
     work: list[tuple[Asker, float, bool]], asker: Asker, ms: float
 ) -> None:
-    whole = Load(2, 250.0)
+    whole = Backlog(RULES)
     for one, took, fetched in work:
         whole.add(one, took, fetched=fetched)
     together = sum(took for _, took, _ in work) / 2000
@@ -93,8 +100,8 @@ def test_heavy_work_leaves_a_worker_to_the_rest() -> None:
 # The gate
 
 
-def gate(whole: Load, most: int = 1000) -> Gate:
-    return Gate(whole, patience_s=0.25, most=most)
+def gate(whole: Backlog, most: int = 1000) -> Gate:
+    return Gate(whole, Expectation(50.0), Patience(0.25, 0.25), most=most)
 
 
 def test_who_would_wait_too_long_is_refused_and_told_how_long() -> None:
@@ -103,8 +110,8 @@ def test_who_would_wait_too_long_is_refused_and_told_how_long() -> None:
     assert refused.wait_s == pytest.approx(0.5)
 
 
-def test_what_is_fetched_may_wait_as_long_again() -> None:
-    whole = load(*[(A, 100.0)] * 8)
+def test_what_is_fetched_may_wait_a_little_longer() -> None:
+    whole = load(*[(A, 100.0)] * 6)
     assert isinstance(gate(whole).admit(A, 50, 0.0), Refusal)
     assert isinstance(gate(whole).admit(A, 50, 0.0, fetched=True), Charge)
 
@@ -115,10 +122,29 @@ def test_work_ahead_is_worked_off_while_a_slow_origin_is_waited_for() -> None:
     assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.8), Charge)
 
 
-@pytest.mark.parametrize(("deadline", "let_in"), [(10.04, False), (10.06, True), (9.0, False)])
+@pytest.mark.parametrize(("deadline", "let_in"), [(10.14, False), (10.16, True), (9.0, False)])
 def test_what_cannot_be_done_by_its_deadline_is_refused(deadline: float, let_in: bool) -> None:
     asker = Asker("a", deadline=deadline)
-    assert isinstance(gate(load()).admit(asker, 50, 10.0), Charge) is let_in
+    assert isinstance(gate(load((A, 100.0), (A, 100.0))).admit(asker, 50, 10.0), Charge) is let_in
+
+
+def test_where_a_worker_is_free_a_prediction_is_no_reason_to_refuse() -> None:
+    asker = Asker("a", deadline=11.0)
+    assert isinstance(gate(load()).admit(asker, 60_000, 10.0), Charge)
+    assert isinstance(gate(load()).admit(asker, 60_000, 11.1), Refusal)
+
+
+def test_a_crowd_may_wait_longer_at_first_and_again_once_it_is_over() -> None:
+    door = Gate(load(*[(A, 100.0)] * 12), Expectation(50.0), Patience(0.5, 1.0), most=1000)
+
+    def let_in(now: float, asker: Asker = A) -> bool:
+        found = door.admit(asker, 50, now)
+        if isinstance(found, Charge):
+            door.leave(found)
+        return isinstance(found, Charge)
+
+    times = [0.0, 0.9, 1.1, 3.0, 4.9, 7.0, 7.9, 8.1]
+    assert [let_in(now) for now in times] == [True, True, False, False, False, True, True, False]
 
 
 def test_how_much_is_let_in_is_bounded() -> None:
@@ -128,7 +154,7 @@ def test_how_much_is_let_in_is_bounded() -> None:
 
 @given(st.lists(st.floats(1, 400), min_size=1, max_size=200), st.integers(1, 8))
 def test_the_work_let_in_is_bounded_and_workers_never_idle_for_it(costs: list[float], workers: int) -> None:
-    whole = Load(workers, math.inf)
+    whole = Backlog(Rules(workers, math.inf))
     door = gate(whole)
     let_in = [ms for ms in costs if isinstance(door.admit(A, ms, 0.0), Charge)]
     assert sum(let_in) / workers / 1000 <= 0.25 + max(costs) * max(1, workers) / workers / 1000

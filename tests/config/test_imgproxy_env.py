@@ -88,7 +88,7 @@ def test_private_sources_are_allowed_loudly_unless_it_was_said() -> None:
         ("CLIENT_KEEP_ALIVE_TIMEOUT", "11", "sources.keep_alive_s", 11),
         ("DOWNLOAD_TIMEOUT", "9", "limits.fetch_timeout_s", 9),
         ("WORKERS", "3", "engine.workers", 3),
-        ("REQUESTS_QUEUE_SIZE", "0", "limits.render_queue", 128),
+        ("REQUESTS_QUEUE_SIZE", "0", "limits.render_queue", 1000),
         ("REQUESTS_QUEUE_SIZE", "17", "limits.render_queue", 17),
         ("MAX_CLIENTS", "0", "limits.clients", 65_536),
         ("TTL", "0", "tenants.default.delivery.ttl_s", 0),

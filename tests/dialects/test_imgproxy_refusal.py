@@ -32,7 +32,7 @@ EXPECTED: list[tuple[Exception, tuple[int, str]]] = [
     (errors.BrokenImage(), (422, "Broken or unsupported image")),
     (errors.Poisoned(), (422, "Broken or unsupported image")),
     (errors.UnsupportedOutput(), (422, "Invalid URL")),
-    (errors.QueueFull(), (429, "Too many requests")),
+    (errors.Shed(), (503, "Service is overloaded")),
     (errors.DeadlinePassed(), (503, "Timeout")),
     (errors.Draining(), (503, "Service is shutting down")),
     (errors.EngineFailed(), (503, "Internal error")),

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import io
 import json
+import math
 import os
 import struct
 import sys
@@ -19,6 +20,11 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.metrics import total
+from tintype.admission.asker import Asker
+from tintype.admission.backlog import Backlog
+from tintype.admission.expect import Expectation
+from tintype.admission.gate import Gate, Patience
+from tintype.admission.queue import Rules
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
@@ -40,6 +46,11 @@ def command_of(module: str) -> tuple[str, ...]:
 
 
 BAD = command_of("tests.engine.bad_worker")
+
+
+def patient(workers: int, most: int = 10_000) -> Gate:
+    """A gate that lets everything in, up to so much at once."""
+    return Gate(Backlog(Rules(workers, target_s=math.inf)), Expectation(50.0), Patience(math.inf, math.inf), most=most)
 
 
 def plan(width: int = 1) -> Plan:
@@ -90,9 +101,8 @@ class Bench:
             finished = await self.pool.run(
                 [(fd, len(text.encode()), Format.PNG)] * inputs,
                 [plan(width)] * plans,
-                tenant=tenant,
+                asker=Asker(tenant, deadline=self.clock.monotonic() + within_s),
                 digest=digest or text,
-                deadline=self.clock.monotonic() + within_s,
             )
         finally:
             os.close(fd)
@@ -105,10 +115,9 @@ class Bench:
                 fd,
                 len(text.encode()),
                 Format.PNG,
-                tenant=tenant,
+                asker=Asker(tenant, deadline=self.clock.monotonic() + 20),
                 digest=digest or text,
                 source_pixels=7,
-                deadline=self.clock.monotonic() + 20,
             )
         finally:
             os.close(fd)
@@ -169,12 +178,21 @@ async def benches() -> AsyncIterator[Benches]:
             poison_s: float = 60.0,
             require_sandbox: bool = False,
             start: bool = True,
+            gate: Gate | None = None,
         ) -> Bench:
             log = io.StringIO()
             telemetry = NodeTelemetry(TelemetrySettings(log_format="json"), out=log, strict=True)
             clock = SystemClock()
             settings = EngineSettings(workers=workers, isolation=isolation, poison_s=poison_s)
-            pool = Pool(settings, SecuritySettings(require_sandbox), limits or Limits(), telemetry, clock, command)
+            pool = Pool(
+                settings,
+                SecuritySettings(require_sandbox),
+                limits or Limits(),
+                telemetry,
+                clock,
+                gate or patient(workers),
+                command,
+            )
             stack.push_async_callback(pool.close)
             if start:
                 await pool.start()

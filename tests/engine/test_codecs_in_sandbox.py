@@ -11,6 +11,7 @@ import uvloop
 from msgspec.structs import replace
 
 from tests.engine.conftest import Bench, Benches, benches, sealed
+from tintype.admission.asker import Asker
 from tintype.core.errors import BrokenImage, ImageTooLarge
 from tintype.core.formats import SAVABLE, Format
 from tintype.core.limits import Limits
@@ -41,9 +42,8 @@ async def render(bench: Bench, body: bytes, *plans: Plan) -> Finished:
         return await bench.pool.run(
             [(fd, len(body), plans[0].load.format)],
             plans,
-            tenant="t",
+            asker=Asker("t", deadline=bench.clock.monotonic() + 60),
             digest="d",
-            deadline=bench.clock.monotonic() + 60,
         )
     finally:
         os.close(fd)
@@ -60,7 +60,12 @@ async def test_every_format_goes_in_and_out(engine: Benches, isolation: Isolatio
         assert (again.done.results[0].width, again.done.results[0].height) == (48, 32), kind
         fd = sealed(body)
         info = await bench.pool.probe(
-            fd, len(body), kind, tenant="t", digest="d", source_pixels=10_000, deadline=bench.clock.monotonic() + 60
+            fd,
+            len(body),
+            kind,
+            asker=Asker("t", deadline=bench.clock.monotonic() + 60),
+            digest="d",
+            source_pixels=10_000,
         )
         os.close(fd)
         assert (info.format, info.width, info.height) == (kind, 96, 64)

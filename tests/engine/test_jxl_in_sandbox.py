@@ -10,6 +10,7 @@ import pytest
 from tests.engine.conftest import Benches, sealed
 from tests.worker.jxl_files import FILES
 from tests.worker.pictures import plan_of, run
+from tintype.admission.asker import Asker
 from tintype.core.formats import Format
 from tintype.core.plan import Save
 from tintype.engine.process import COMMAND
@@ -25,10 +26,12 @@ async def test_as_outside(engine: Benches, name: str) -> None:
     try:
         deadline = bench.clock.monotonic() + 60
         info = await bench.pool.probe(
-            fd, len(data), Format.JXL, tenant="t", digest="d", source_pixels=0, deadline=deadline
+            fd, len(data), Format.JXL, asker=Asker("t", deadline=deadline), digest="d", source_pixels=0
         )
         plan = plan_of(data, Format.JXL, save=kept)
-        done = await bench.pool.run([(fd, len(data), Format.JXL)], [plan], tenant="t", digest="d", deadline=deadline)
+        done = await bench.pool.run(
+            [(fd, len(data), Format.JXL)], [plan], asker=Asker("t", deadline=deadline), digest="d"
+        )
     finally:
         os.close(fd)
     assert info.profile

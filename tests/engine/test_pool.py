@@ -11,7 +11,8 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from tests.engine.conftest import Benches, command_of, plan, sealed
+from tests.engine.conftest import Benches, command_of, patient, plan, sealed
+from tintype.admission.asker import Asker
 from tintype.core.errors import (
     BrokenImage,
     DeadlinePassed,
@@ -20,7 +21,7 @@ from tintype.core.errors import (
     ImageTooLarge,
     Misconfigured,
     Poisoned,
-    QueueFull,
+    Shed,
 )
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
@@ -59,9 +60,8 @@ async def test_a_result_comes_for_each_plan_with_its_facts(engine: Benches) -> N
     finished = await bench.pool.run(
         [(fd, 8, Format.PNG) for fd in sources],
         [plan(), plan()],
-        tenant="t",
+        asker=Asker("t", deadline=bench.clock.monotonic() + 10),
         digest="d",
-        deadline=bench.clock.monotonic() + 10,
     )
     for fd in sources:
         os.close(fd)
@@ -111,18 +111,18 @@ async def test_a_typed_refusal_comes_through(engine: Benches) -> None:
 
 
 async def test_a_full_queue_refuses_at_once_and_what_waits_is_answered(engine: Benches) -> None:
-    bench = await engine(limits=Limits(render_queue=3))
+    bench = await engine(gate=patient(1, most=4))
     running = asyncio.create_task(bench.say("sleep 0.3"))
     await asyncio.sleep(0.05)
     waiting = [asyncio.create_task(bench.say(f"echo {n}")) for n in range(3)]
     await asyncio.sleep(0)
-    with pytest.raises(QueueFull, match=r"limits\.render_queue"):
+    with pytest.raises(Shed, match=r"limits\.render_queue"):
         await bench.say("echo too much")
     assert await asyncio.gather(running, *waiting) == ["slept", "0", "1", "2"]
 
 
 async def test_a_deadline_in_the_queue_costs_no_work_and_counts_for_nothing(engine: Benches) -> None:
-    bench = await engine(limits=Limits(render_queue=1))
+    bench = await engine(gate=patient(1, most=2))
     running = asyncio.create_task(bench.say("sleep 0.5"))
     await asyncio.sleep(0.05)
     for _ in range(3):  # each leaves the queue, which has one place
@@ -142,7 +142,7 @@ async def test_a_deadline_already_passed_starts_nothing(engine: Benches) -> None
 
 
 async def test_cancelled_in_the_queue_leaves_it(engine: Benches) -> None:
-    bench = await engine(limits=Limits(render_queue=1))
+    bench = await engine(gate=patient(1, most=2))
     running = asyncio.create_task(bench.say("sleep 0.3"))
     await asyncio.sleep(0.05)
     waiting = asyncio.create_task(bench.say("exit 7"))
@@ -277,13 +277,14 @@ async def test_a_message_that_fits_no_packet_is_refused(engine: Benches) -> None
     deadline = bench.clock.monotonic() + 10
     many = [plan()] * 64
     assert (
-        len((await bench.pool.run([(fd, 6, Format.PNG)], many, tenant="t", digest="d", deadline=deadline)).bodies) == 64
+        len((await bench.pool.run([(fd, 6, Format.PNG)], many, asker=Asker("t", deadline=deadline), digest="d")).bodies)
+        == 64
     )
     large = [_large_plan(n) for n in range(64)]
     with pytest.raises(EngineFailed, match=str(MAX_PACKET_BYTES)):
-        await bench.pool.run([(fd, 6, Format.PNG)], large, tenant="t", digest="d", deadline=deadline)
+        await bench.pool.run([(fd, 6, Format.PNG)], large, asker=Asker("t", deadline=deadline), digest="d")
     with pytest.raises(EngineFailed, match="1 to 64"):
-        await bench.pool.run([(fd, 6, Format.PNG)], [*many, plan()], tenant="t", digest="d", deadline=deadline)
+        await bench.pool.run([(fd, 6, Format.PNG)], [*many, plan()], asker=Asker("t", deadline=deadline), digest="d")
     os.close(fd)
 
 
@@ -292,7 +293,7 @@ async def test_the_largest_packet_goes_through(engine: Benches) -> None:
     fd = sealed(b"echo x")
     deadline = bench.clock.monotonic() + 10
     plans = [_large_plan(n, steps=100) for n in range(20)]  # about 150,000 bytes
-    finished = await bench.pool.run([(fd, 6, Format.PNG)], plans, tenant="t", digest="d", deadline=deadline)
+    finished = await bench.pool.run([(fd, 6, Format.PNG)], plans, asker=Asker("t", deadline=deadline), digest="d")
     os.close(fd)
     assert len(finished.bodies) == 20
 
@@ -303,7 +304,7 @@ async def test_a_writable_source_is_refused(engine: Benches) -> None:
     os.write(fd, b"echo x")
     with pytest.raises(EngineFailed, match="writable"):
         await bench.pool.run(
-            [(fd, 6, Format.PNG)], [plan()], tenant="t", digest="d", deadline=bench.clock.monotonic() + 10
+            [(fd, 6, Format.PNG)], [plan()], asker=Asker("t", deadline=bench.clock.monotonic() + 10), digest="d"
         )
     os.close(fd)
 
@@ -313,7 +314,7 @@ async def test_a_source_shorter_than_announced_is_broken(engine: Benches) -> Non
     fd = sealed(b"echo x")
     with pytest.raises(BrokenImage, match="shorter"):
         await bench.pool.run(
-            [(fd, 6000, Format.PNG)], [plan()], tenant="t", digest="d", deadline=bench.clock.monotonic() + 10
+            [(fd, 6000, Format.PNG)], [plan()], asker=Asker("t", deadline=bench.clock.monotonic() + 10), digest="d"
         )
     os.close(fd)
 

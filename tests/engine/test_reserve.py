@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from tests.engine.conftest import BAD, Bench, Benches, plan, sealed
+from tests.engine.conftest import BAD, Bench, Benches, patient, plan, sealed
+from tintype.admission.asker import Asker
 from tintype.core.errors import EngineFailed
 from tintype.core.formats import Format
 from tintype.core.limits import Limits
@@ -35,7 +36,9 @@ class Stand:
     def _make(self) -> Pool:
         settings = EngineSettings(workers=1, nice=LOWEST)
         command = next(self._commands)
-        pool = Pool(settings, SecuritySettings(), Limits(), self.telemetry, self.clock, command=command, name="reserve")
+        pool = Pool(
+            settings, SecuritySettings(), Limits(), self.telemetry, self.clock, patient(1), command, name="reserve"
+        )
         self.made.append(pool)
         return pool
 
@@ -45,7 +48,7 @@ class Stand:
             deadline = self.clock.monotonic() + 20
             inputs = [(fd, len(text), Format.PNG)]
             runner = await self.reserve.runner()
-            finished = await runner.run(inputs, [plan()], tenant="t", digest=text, deadline=deadline)
+            finished = await runner.run(inputs, [plan()], asker=Asker("t", deadline=deadline), digest=text)
         finally:
             os.close(fd)
         return finished.bodies[0].decode()

@@ -69,7 +69,7 @@ def test_what_is_no_file_is_refused_without_waiting_for_it() -> None:
         ("image_too_large", ImageTooLarge),
         ("unsupported_image", UnsupportedImage),
         ("not_signed", EngineFailed),  # a worker has no say in signatures, nor in anything but images
-        ("queue_full", EngineFailed),
+        ("shed", EngineFailed),
         ("source_missing", EngineFailed),
         ("no such code", EngineFailed),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,11 @@ import pytest
 
 from tests.metrics import total
 from tests.sources.origin import Origin
+from tintype.admission.asker import Asker
+from tintype.admission.backlog import Backlog
+from tintype.admission.expect import Expectation
+from tintype.admission.gate import Gate, Patience
+from tintype.admission.queue import Rules
 from tintype.core.binding import Binding
 from tintype.core.limits import Limits
 from tintype.core.pipeline import SourceRef
@@ -51,8 +57,8 @@ class Desk:
     def __init__(self, sources: SourceStore, clock: Clock, telemetry: NodeTelemetry, log: io.StringIO) -> None:
         self.sources, self.clock, self.telemetry, self.log = sources, clock, telemetry, log
 
-    def deadline(self, seconds: float = 20.0) -> float:
-        return self.clock.monotonic() + seconds
+    def asker(self, tenant: str = "t", seconds: float = 20.0) -> Asker:
+        return Asker(tenant, deadline=self.clock.monotonic() + seconds)
 
     async def bind(
         self,
@@ -64,7 +70,7 @@ class Desk:
         assume_fresh_s: float = 0.0,
     ) -> Binding:
         ref = SourceRef(url=url, buster=buster)
-        return await self.sources.bind(tenant, ref, forwarded, self.deadline(), assume_fresh_s=assume_fresh_s)
+        return await self.sources.bind(self.asker(tenant), ref, forwarded, assume_fresh_s=assume_fresh_s)
 
     async def read(
         self, url: str, *, tenant: str = "t", buster: str = "", forwarded: Forwarded = PLAIN
@@ -75,7 +81,7 @@ class Desk:
 
     async def open(self, binding: Binding, forwarded: Forwarded = PLAIN) -> tuple[Binding, bytes]:
         ref = SourceRef(url=binding.url, buster=binding.buster)
-        with await self.sources.open(binding, ref, forwarded, self.deadline()) as lease:
+        with await self.sources.open(self.asker(binding.tenant), binding, ref, forwarded) as lease:
             return lease.binding, os.pread(lease.fd(), lease.binding.size + 1, 0)
 
     def metric(self, name: str, **labels: str) -> float:
@@ -83,6 +89,11 @@ class Desk:
 
 
 Make = Callable[..., Desk]
+
+
+def patient() -> Gate:
+    """A gate that lets everything in."""
+    return Gate(Backlog(Rules(workers=1)), Expectation(0.0), Patience(math.inf, math.inf), most=10_000)
 
 
 @pytest.fixture
@@ -97,12 +108,19 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     opened: list[SourceStore] = []
 
     def make(
-        folder: str = "sources", *, limits: Limits | None = None, lasting: type[Lasting] = Lasting, **settings: object
+        folder: str = "sources",
+        *,
+        limits: Limits | None = None,
+        lasting: type[Lasting] = Lasting,
+        gate: Gate | None = None,
+        **settings: object,
     ) -> Desk:
         clock, log = Clock(), io.StringIO()
         telemetry = NodeTelemetry(TelemetrySettings(), out=log, strict=True)
         chosen = SourceSettings(**({"allow_loopback": True} | settings))  # type: ignore[arg-type]
-        sources = open_sources(chosen, lasting(), limits or Limits(), tmp_path / folder, telemetry, clock)
+        sources = open_sources(
+            chosen, lasting(), limits or Limits(), tmp_path / folder, telemetry, clock, gate or patient()
+        )
         opened.append(sources)
         return Desk(sources, clock, telemetry, log)
 

@@ -53,7 +53,7 @@ async def test_a_body_and_what_was_said_of_it(desk: Desk, origin: Origin) -> Non
     assert binding.last_modified == "Wed, 01 Jan 2025 00:00:00 GMT"
     assert (binding.cache_control, binding.expires) == ("public, max-age=77", "Fri, 01 Jan 2100 00:00:00 GMT")
     assert 70 < binding.fresh_until - time.time() <= 77
-    lease = await desk.sources.open(binding, SourceRef(url=binding.url), Forwarded(), desk.deadline())
+    lease = await desk.sources.open(desk.asker(), binding, SourceRef(url=binding.url), Forwarded())
     with lease:
         assert (lease.format, lease.foreign) == (Format.JPEG, "")
     assert desk.metric("fetches_total", scheme="http", result="fetched") == 1
@@ -184,7 +184,7 @@ async def test_an_empty_body_is_a_source_of_no_bytes(desk: Desk, origin: Origin)
     origin.serve("/x", b"")
     binding, body = await desk.read(origin.url + "/x")
     assert (binding.size, body) == (0, b"")
-    with await desk.sources.open(binding, SourceRef(url=binding.url), Forwarded(), desk.deadline()) as lease:
+    with await desk.sources.open(desk.asker(), binding, SourceRef(url=binding.url), Forwarded()) as lease:
         assert (lease.format, lease.foreign) == (None, "empty")
 
 

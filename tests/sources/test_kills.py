@@ -22,7 +22,8 @@ from tintype.core.pipeline import SourceRef
 from tintype.ports import Forwarded
 from tintype.sources.assemble import open_sources
 from tintype.sources.settings import SourceSettings
-from tests.sources.conftest import Clock, Lasting
+from tests.sources.conftest import Clock, Lasting, patient
+from tintype.admission.asker import Asker
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings
 
@@ -30,13 +31,14 @@ async def main(folder, root):
     clock = Clock()
     telemetry = NodeTelemetry(TelemetrySettings(), out=open(os.devnull, "w"))
     settings = SourceSettings(local_root=str(root), store_bytes=2_000_000)
-    sources = open_sources(settings, Lasting(), Limits(), folder, telemetry, clock)
+    sources = open_sources(settings, Lasting(), Limits(), folder, telemetry, clock, patient())
     print("ready", flush=True)
     while True:
         for path in sorted(root.iterdir()):
             ref = SourceRef(url=f"local:///{path.name}")
-            binding = await sources.bind("t", ref, Forwarded(), clock.monotonic() + 60)
-            with await sources.open(binding, ref, Forwarded(), clock.monotonic() + 60):
+            asker = Asker("t", deadline=clock.monotonic() + 60)
+            binding = await sources.bind(asker, ref, Forwarded())
+            with await sources.open(asker, binding, ref, Forwarded()):
                 pass
             path.with_suffix(".new").write_bytes(path.read_bytes() + b".")
             path.with_suffix(".new").rename(path)

@@ -247,7 +247,7 @@ async def test_readers_have_offsets_of_their_own(desk: Desk, origin: Origin) -> 
     origin.serve("/x", cache_control="max-age=100")
     binding = await desk.bind(origin.url + "/x")
     ref = SourceRef(url=binding.url)
-    leases = [await desk.sources.open(binding, ref, Forwarded(), desk.deadline()) for _ in range(2)]
+    leases = [await desk.sources.open(desk.asker(), binding, ref, Forwarded()) for _ in range(2)]
     assert os.read(leases[0].fd(), 10) == os.read(leases[1].fd(), 10) == JPEG[:10]
     with pytest.raises(OSError, match="Bad file"):
         os.write(leases[0].fd(), b"x")
@@ -267,7 +267,7 @@ async def test_a_caller_has_its_own_deadline(desk: Desk, origin: Origin) -> None
     ref = SourceRef(url=origin.url + "/x")
     for forwarded in (Forwarded(), ANNA):
         with pytest.raises(DeadlinePassed):
-            await desk.sources.bind("t", ref, forwarded, desk.deadline(0.1))
+            await desk.sources.bind(desk.asker(seconds=0.1), ref, forwarded)
     gate.set()
     patient = await desk.bind(ref.url)  # the fetch went on for whoever comes
     assert patient.size == len(JPEG)

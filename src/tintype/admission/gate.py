@@ -2,44 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 
 from tintype.admission.asker import Asker
-from tintype.admission.load import Charge, Load
+from tintype.admission.backlog import Backlog, Charge
+from tintype.admission.crowds import Crowds
+from tintype.admission.expect import Expectation
+from tintype.admission.queue import Rules
+from tintype.core.errors import Shed
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why work was not let in: what it would have waited, and what it may wait. Seconds."""
+    """Why work was not let in: what it would have waited, and what it may wait, in seconds; or `full`: there is no room."""
 
     wait_s: float
     patience_s: float
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The longest wait for a worker that is let in, in seconds.
+
+    Attributes:
+        crowd_s: while more is asked for than there are workers for.
+        burst_s: at the beginning of that, for as long: until then it may be a page full of images.
+    """
+
+    crowd_s: float
+    burst_s: float
+
+
+# What has been fetched may wait this much longer: it has cost something by then.
+_FETCHED = 1.25
+# Bursts further apart are two of them. Seconds.
+_CALM_S = 2.0
 
 
 class Gate:
-    """Lets work in while it will begin soon enough.
+    """Lets work in while it will begin soon enough. It is left when the work is done, or will not be done.
 
-    `patience_s`: the longest wait for a worker that is let in. What has been fetched may wait as long again: it has cost
-    something by then.
+    `most`: how much may be let in at once, however little it costs.
     """
 
-    def __init__(self, load: Load, *, patience_s: float, most: int) -> None:
-        self._load, self._patience_s, self._most = load, patience_s, most
+    def __init__(self, backlog: Backlog, expected: Expectation, patience: Patience, *, most: int) -> None:
+        self.expected = expected
+        self._backlog, self._patience, self._most = backlog, patience, most
+        self._crowds = Crowds(_CALM_S)
+
+    @property
+    def rules(self) -> Rules:
+        """By which the work that is let in is done."""
+        return self._backlog.rules
+
+    @contextmanager
+    def fetching(self, asker: Asker, host: str, now: float) -> Iterator[None]:
+        """Hold a ticket for a fetch and what usually comes of it.
+
+        Raises:
+            Shed: there is none.
+        """
+        ticket = _let_in(self.admit(asker, self.expected.typical_ms, now, after_s=self.expected.fetch_s(host)))
+        try:
+            yield
+        finally:
+            self._backlog.take_off(ticket)
+
+    def render(self, asker: Asker, ms: float, now: float) -> Charge:
+        """Return a ticket for a render of so many milliseconds. Raises as `fetching`."""
+        return _let_in(self.admit(asker, ms, now, fetched=True))
+
+    def leave(self, ticket: Charge) -> None:
+        self._backlog.take_off(ticket)
 
     def admit(
         self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False
     ) -> Charge | Refusal:
         """Charge work of so many milliseconds, or say why not.
 
-        What is let in has a worker soon enough, and can be done by its deadline. `after_s`: its fetch is expected to take
-        so long; what is ahead of it is worked off meanwhile.
+        What is let in has a worker soon enough, and unless one is free at once, can be done by its deadline. `after_s`: its
+        fetch is expected to take so long; what is ahead of it is worked off meanwhile.
         """
-        wait_s = max(0.0, self._load.wait_s(asker, ms, fetched=fetched) - after_s)
-        patience_s = min(self._patience_s * (2 if fetched else 1), asker.deadline - now - after_s - ms / 1000)
-        if wait_s > patience_s or len(self._load) >= self._most:
-            return Refusal(wait_s, max(0.0, patience_s))
-        return self._load.add(asker, ms, fetched=fetched)
+        wait_s = max(0.0, self._backlog.wait_s(asker, ms, fetched=fetched) - after_s)
+        left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s else 0.0)
+        patience_s = min(self._patience_s(asker, wait_s, now) * (_FETCHED if fetched else 1.0), left_s)
+        full = len(self._backlog) >= self._most
+        if full or wait_s > patience_s:
+            return Refusal(wait_s, max(0.0, patience_s), full)
+        return self._backlog.add(asker, ms, fetched=fetched)
 
-    def leave(self, charge: Charge) -> None:
-        """Take off work that is done, or will not be done."""
-        self._load.take_off(charge)
+    def _patience_s(self, asker: Asker, wait_s: float, now: float) -> float:
+        if wait_s <= self._patience.crowd_s:
+            return self._patience.crowd_s
+        new = self._crowds.lasts_s(asker.tenant, now) <= self._patience.burst_s
+        return self._patience.burst_s if new else self._patience.crowd_s
+
+
+def _let_in(found: Charge | Refusal) -> Charge:
+    if isinstance(found, Charge):
+        return found
+    why = (
+        "as many renders as there may be are under way (limits.render_queue)"
+        if found.full
+        else f"it would wait {found.wait_s:.2f} s for a worker; {found.patience_s:.2f} s are allowed (admission)"
+    )
+    raise Shed(why, retry_after_s=max(1.0, ceil(found.wait_s)))

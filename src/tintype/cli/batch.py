@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from tintype.admission.asker import Asker, Lane
 from tintype.cli.files import readable, write_whole
 from tintype.config import TenantConfig
 from tintype.core.errors import BadRequest, Misconfigured, SourceTooLarge, TintypeError, UnsupportedImage
@@ -119,10 +120,9 @@ class Batch:
                 source.fd,
                 source.size,
                 source.format,
-                tenant=self._tenant.name,
+                asker=self._asker(),
                 digest=source.digest,
                 source_pixels=self._tenant.policy.source_pixels,
-                deadline=_deadline(),
             )
             plan = resolve(self._pipeline, info, Offer(), self._tenant.policy)
             target = self._target(task, plan)
@@ -137,11 +137,13 @@ class Batch:
         done = await self._engine.run(
             [(one.fd, one.size, one.format) for one in inputs],
             [plan],
-            tenant=self._tenant.name,
+            asker=self._asker(),
             digest=inputs[0].digest,
-            deadline=_deadline(),
         )
         return done.bodies[0]
+
+    def _asker(self) -> Asker:
+        return Asker(self._tenant.name, lane=Lane.JOB, deadline=time.monotonic() + FILE_DEADLINE_S)
 
     def _watermark(self, stack: ExitStack) -> list[Opened]:
         watermark = self._tenant.watermark
@@ -163,10 +165,6 @@ class Batch:
             raise BadRequest(f"{target} exists; --overwrite replaces it")
         self._taken.add(target)
         return target
-
-
-def _deadline() -> float:
-    return time.monotonic() + FILE_DEADLINE_S
 
 
 def _stand_in(image: StandIn) -> BinaryIO:

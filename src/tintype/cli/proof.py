@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import BinaryIO
 
+from tintype.admission.asker import Asker
 from tintype.cli.files import readable
 from tintype.core.errors import ImageError, TintypeError
 from tintype.core.formats import SAVABLE, Format
@@ -69,9 +70,8 @@ async def _convert(engine: Engine, source: tuple[bytes, Format], to: Format) -> 
             done = await engine.run(
                 [(file.fileno(), len(data), kind)],
                 [plan],
-                tenant="check",
+                asker=_asker(),
                 digest=hashlib.sha256(data).hexdigest(),
-                deadline=time.monotonic() + DEADLINE_S,
             )
             return done.bodies[0], ""
     except TintypeError as error:
@@ -94,8 +94,11 @@ async def _probe(engine: Engine, file: BinaryIO, data: bytes, format: Format) ->
         file.fileno(),
         len(data),
         format,
-        tenant="check",
+        asker=_asker(),
         digest=hashlib.sha256(data).hexdigest(),
         source_pixels=Policy().source_pixels,
-        deadline=time.monotonic() + DEADLINE_S,
     )
+
+
+def _asker() -> Asker:
+    return Asker("check", deadline=time.monotonic() + DEADLINE_S)

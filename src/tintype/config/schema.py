@@ -23,7 +23,7 @@ Path = tuple[str, ...]
 
 # In the place of a name that the operator chooses: tenants.*, sources.stores.*
 ANY = "*"
-SECTIONS = ("server", "engine", "security", "cache", "sources", "telemetry", "limits")
+SECTIONS = ("server", "engine", "admission", "security", "cache", "sources", "telemetry", "limits")
 _FALLBACK_ONLY = frozenset({"status", "ttl_s"})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tintype.admission.settings import AdmissionSettings
 from tintype.cache.settings import CacheSettings
 from tintype.core.limits import Limits
 from tintype.core.settings import setting
@@ -43,6 +44,7 @@ class Config:
     )
     server: ServerSettings = field(default_factory=ServerSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     sources: SourceSettings = field(default_factory=SourceSettings)

@@ -7,7 +7,7 @@
     |                                                           SourceSlow, SourceIncomplete, SourceTooLarge
     |- ImageError            the bytes of an image              UnsupportedImage, BrokenImage, ImageTooLarge, Poisoned,
     |                                                           UnsupportedOutput
-    |- Overloaded            us: too much to do                 QueueFull, DeadlinePassed, Draining
+    |- Overloaded            us: too much to do                 Shed, DeadlinePassed, Draining
     `- InternalError         us: a defect                       EngineFailed, Misconfigured
 
 `status` is the HTTP status tintype answers with; a dialect may say a code with another status (see `dialects`).
@@ -183,11 +183,14 @@ class Overloaded(TintypeError):
     retry_after_s = 1.0
 
 
-class QueueFull(Overloaded):
-    """The render queue is full; try again shortly."""
+class Shed(Overloaded):
+    """There is too much to do at this moment; try again after the time that Retry-After names."""
 
-    code = "queue_full"
-    status = 429
+    code = "shed"
+
+    def __init__(self, message: str = "", retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlinePassed(Overloaded):

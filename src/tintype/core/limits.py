@@ -21,7 +21,11 @@ class Limits:
     )
     url_bytes: int = setting(8192, "Longest request path.", least=128)
     result_bytes: int = setting(200_000_000, "Largest result, in bytes.", least=1)
-    render_queue: int = setting(128, "Renders waiting for a worker; one more is refused with 429.", least=1)
+    render_queue: int = setting(
+        1000,
+        "Renders let in that are not done, of which few wait for long (admission.patience_s); one more is refused.",
+        least=1,
+    )
     fetches: int = setting(64, "Fetches of sources under way at once.", least=1)
     fetches_per_host: int = setting(16, "Fetches under way at once from one host.", least=1)
     clients: int = setting(2048, "Connections served at once, idle ones too; more wait to be accepted.", least=1)

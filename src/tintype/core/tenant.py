@@ -58,6 +58,9 @@ class Tenant:
     name: str = "default"
     hosts: tuple[str, ...] = setting((), "Host names that are this tenant's; empty = every host.")
     prefix: str = setting("", "Path prefix that is this tenant's, /acme for one; empty = every path.")
+    weight: float = setting(
+        1.0, "Its share of the node while several tenants want more than there is, against theirs.", least=0.01
+    )
     dialect: str = setting("imgproxy", "The grammar of its URLs.", choices=("imgproxy",))
     policy: Policy = Policy()  # noqa: RUF009 - frozen, shared on purpose
     source_bytes: int = setting(0, "Largest source body of this tenant, in bytes; 0 = the node's limit.")

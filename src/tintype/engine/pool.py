@@ -14,7 +14,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tintype.core.errors import BrokenImage, DeadlinePassed, Draining, EngineFailed, Misconfigured, Poisoned, QueueFull
+from tintype.admission.asker import Asker
+from tintype.admission.expect import Kind
+from tintype.admission.gate import Gate
+from tintype.admission.queue import Place, Queue
+from tintype.core.errors import BrokenImage, DeadlinePassed, Draining, EngineFailed, Misconfigured, Poisoned, Shed
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
@@ -29,19 +33,17 @@ from tintype.core.messages import (
     Setup,
     ToWorker,
 )
-from tintype.core.plan import Plan, plan_key
+from tintype.core.plan import Cost, Plan, plan_key
 from tintype.engine.channel import encode
 from tintype.engine.crew import Crew
 from tintype.engine.exits import read_exit
-from tintype.engine.lanes import Lanes
-from tintype.engine.line import Line
 from tintype.engine.poison import PoisonLedger
 from tintype.engine.process import COMMAND
 from tintype.engine.results import read_done, read_info, read_proofs
 from tintype.engine.settings import EngineSettings, SecuritySettings
 from tintype.engine.starts import Starts
 from tintype.engine.task import Task
-from tintype.engine.turnover import Owner, Turnover
+from tintype.engine.turnover import Turnover
 from tintype.engine.worker import GRACE_S, Worker
 from tintype.ports import Clock, Finished, Telemetry
 
@@ -60,9 +62,9 @@ class Checkup:
 
 
 class Pool:
-    """Port Engine. Requests wait in line; nothing that a worker began is tried twice; no thread per request.
+    """Port Engine. Requests wait in a queue; nothing that a worker began is tried twice; no thread per request.
 
-    `name`: the label of its metrics.
+    `gate`: lets renders in. `name`: the label of its metrics.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Pool:
         limits: Limits,
         telemetry: Telemetry,
         clock: Clock,
+        gate: Gate,
         command: Sequence[str] | None = None,
         name: str = "answers",
     ) -> None:
@@ -79,8 +82,8 @@ class Pool:
         self._telemetry, self._clock, self._name = telemetry, clock, name
         self._command = tuple(command or COMMAND)
         self._ledger = PoisonLedger(settings.poison_crashes, settings.poison_s)
-        self._size = settings.workers or os.cpu_count() or 1
-        self._line = Line(Lanes(self._size, settings.heavy_ms, settings.heavy_patience_s))
+        self._gate = gate
+        self._queue: Queue[Task] = Queue(gate.rules)
         self._crew: Crew | None = None
         self._spare = asyncio.Event()
         self._draining = False
@@ -92,7 +95,7 @@ class Pool:
             EngineFailed: no worker starts; the message has its own words.
             Misconfigured: the sandbox lacks a layer and `security.require_sandbox` is set.
         """
-        size = self._size
+        size = self._queue.rules.workers
         turnover = Turnover.of(self._settings.isolation, self._limits)
         setup = Setup(
             parent=os.getpid(),
@@ -114,18 +117,19 @@ class Pool:
         """Have a worker prove once more that what must not decode does not."""
         number = _number()
         deadline = self._clock.monotonic() + _CHECK_S
-        proofs = await self._perform(self._task(number, Check(id=number), (), ("", ""), deadline, read_proofs))
+        asker = Asker("", deadline=deadline)
+        proofs = await self._perform(self._task(number, Check(id=number), (), asker, "", read_proofs))
         ready = await self._started().first
         return Checkup(ready.layers, ready.missing, proofs)
 
     async def probe(
-        self, source: int, size: int, format: Format, *, tenant: str, digest: str, source_pixels: int, deadline: float
+        self, source: int, size: int, format: Format, *, asker: Asker, digest: str, source_pixels: int
     ) -> ImageInfo:
         """See port Engine."""
         number = _number()
         message = Probe(id=number, input=Input(format=format, size=size), source_pixels=source_pixels)
-        task = self._task(number, message, (source,), (tenant, digest), deadline, read_info)
-        task.suspect = lambda: (tenant, digest, "probe")
+        task = self._task(number, message, (source,), asker, digest, read_info)
+        task.suspect = lambda: (asker.tenant, digest, "probe")
         info: ImageInfo = await self._perform(task)
         return info
 
@@ -134,9 +138,8 @@ class Pool:
         inputs: Sequence[tuple[int, int, Format]],
         plans: Sequence[Plan],
         *,
-        tenant: str,
+        asker: Asker,
         digest: str,
-        deadline: float,
         began: Callable[[], None] | None = None,
     ) -> Finished:
         """See port Engine."""
@@ -150,9 +153,11 @@ class Pool:
             max_result_bytes=most,
         )
         read = partial(read_done, plans=len(plans), most=most)
-        task = self._task(number, job, tuple(fd for fd, _, _ in inputs), (tenant, digest), deadline, read)
+        task = self._task(number, job, tuple(fd for fd, _, _ in inputs), asker, digest, read)
         task.images, task.began = 1, began
-        task.cpu_ms = sum(one.cost.cpu_ms for one in plans)
+        task.cost = Cost(sum(one.cost.cpu_ms for one in plans), max(one.cost.peak_bytes for one in plans))
+        task.kind = _kind(plans)
+        tenant = asker.tenant
         task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
         done, bodies = await self._perform(task)
         for phase, ms in (("decode", done.decode_ms), ("steps", done.steps_ms), ("encode", done.encode_ms)):
@@ -167,13 +172,14 @@ class Pool:
 
     @property
     def _idle(self) -> bool:
-        return self._crew is not None and not self._crew.full and not self._line and not self._draining
+        return self._crew is not None and not self._crew.full and not len(self._queue) and not self._draining
 
     async def close(self) -> None:
         """See port Engine. Running work is bounded by its deadlines; this waits no longer than a request may take."""
         self._draining = True
-        for task in self._line.clear():
-            task.fail(Draining())
+        for place in list(self._queue.waiting):
+            self._queue.leave(place)
+            place.item.fail(Draining())
         crew = self._crew
         if crew is None:
             return
@@ -192,20 +198,21 @@ class Pool:
         number: int,
         message: ToWorker,
         fds: Sequence[int],
-        owner: Owner,
-        deadline: float,
+        asker: Asker,
+        digest: str,
         read: Callable[..., Any],
     ) -> Task:
         for fd in fds:
             _check_sealed(fd)
-        return Task(id=number, packet=encode(message), fds=fds, owner=owner, deadline=deadline, read=read)
+        return Task(id=number, packet=encode(message), fds=fds, asker=asker, digest=digest, read=read)
 
     async def _perform(self, task: Task) -> Any:
         """Queue a task and wait for its answer, no longer than its deadline."""
         now = self._clock.monotonic()
         self._admit(task, now)
         task.queued_at = now
-        self._line.join(task)
+        place = self._place(task, now)
+        self._queue.join(place, now)
         self._dispatch()
         result = "failed"
         try:
@@ -216,7 +223,7 @@ class Pool:
             result = "deadline"
             raise DeadlinePassed from None
         finally:
-            self._leave(task)
+            self._leave(place)
             self._measure(task, "crashed" if task.crashed else result)
         return answer
 
@@ -231,38 +238,70 @@ class Pool:
             if wait_s > 0:
                 self._telemetry.count("poison")
                 raise Poisoned(f"rendering this source crashed repeatedly; refused for {wait_s:.0f} s more")
-        if len(self._line) >= self._limits.render_queue:
-            raise QueueFull(f"{len(self._line)} renders wait (limits.render_queue); try again shortly")
 
-    def _leave(self, task: Task) -> None:
+    def _place(self, task: Task, now: float) -> Place[Task]:
+        """Make a place in the queue for a task; what is more than a header to be read needs a ticket. Raises Shed."""
+        if not task.images:
+            return Place(task, task.asker, ms=0.0, brief=True)
+        ms = self._gate.expected.of(task.kind, task.cost.cpu_ms)
+        task.ticket = self._gate.render(task.asker, ms, now)
+        return Place(task, task.asker, ms, task.cost.peak_bytes)
+
+    def _leave(self, place: Place[Task]) -> None:
         """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
-        if task.started_at is None:
-            self._line.leave(task)
-        self._telemetry.gauge("engine_queue", len(self._line), pool=self._name)
+        if self._queue.leave(place):
+            self._return_ticket(place.item)
+        self._telemetry.gauge("engine_queue", len(self._queue), pool=self._name)
+
+    def _return_ticket(self, task: Task) -> None:
+        if task.ticket is not None:
+            self._gate.leave(task.ticket)
+            task.ticket = None
 
     def _dispatch(self) -> None:
-        """Give waiting tasks to idle workers."""
-        crew = self._started()
-        while not crew.full:
-            task = self._line.next(self._clock.monotonic(), crew.kept())
-            worker = crew.pick(task.owner) if task else None
-            if task is None or worker is None:
-                break
-            self._line.leave(task)
-            self._give(worker, task)
+        """Give waiting tasks to idle workers, and up what cannot be done in time."""
+        crew, now = self._started(), self._clock.monotonic()
+        self._settle(now)
+        for place in self._queue.given_up(now):
+            self._return_ticket(place.item)
+            place.item.fail(Shed("it has waited too long for a worker"))
+        while not crew.full and self._served(crew, now):
+            pass
         if self._idle:
             self._spare.set()
 
-    def _give(self, worker: Worker, task: Task) -> None:
+    def _served(self, crew: Crew, now: float) -> bool:
+        """Give one waiting task to an idle worker; returns whether there was one that may begin."""
+        kept = crew.kept()
+        place = self._queue.next(now, lambda task: task.owner in kept)
+        worker = crew.pick(place.item.owner) if place else None
+        if place is None or worker is None:
+            return False
+        self._give(worker, place, now)
+        return True
+
+    def _settle(self, now: float) -> None:
+        """Take off what workers are done with, and learn from how long it took."""
+        for place in [place for place in self._queue.running if place.item.over]:
+            task = place.item
+            self._queue.ended(place, now)
+            self._return_ticket(task)
+            if task.images and task.started_at is not None and not task.crashed:
+                self._gate.expected.learn(task.kind, task.cost.cpu_ms, (now - task.started_at) * 1000)
+
+    def _give(self, worker: Worker, place: Place[Task], now: float) -> None:
+        task = place.item
         try:
-            worker.give(task, self._clock.monotonic())
+            worker.give(task, now)
         except (BrokenPipeError, ConnectionResetError, BlockingIOError):
             worker.retire()  # it died a moment ago, of nothing of ours; the task goes to the next
-            self._line.rejoin(task)
         except OSError as error:
+            self._queue.leave(place)
+            self._return_ticket(task)
             task.fail(EngineFailed(f"an input could not be handed over: {error}"))
         else:
-            self._line.began(task)
+            task.over = False
+            self._queue.began(place, now)
             if task.began is not None:
                 task.began()
 
@@ -286,7 +325,7 @@ class Pool:
         if task.again or task.future.done() or self._draining:
             return False
         task.again, task.started_at = True, None
-        self._line.rejoin(task)
+        self._queue.back(next(place for place in self._queue.running if place.item is task))
         return True
 
     def _judge(self, ready: Ready) -> None:
@@ -306,6 +345,11 @@ class Pool:
             kind = "run" if task.images else "probe"
             took = self._clock.monotonic() - task.started_at
             self._telemetry.observe("engine_seconds", took, kind=kind, pool=self._name)
+
+
+def _kind(plans: Sequence[Plan]) -> Kind:
+    """Return what mispredictions of plans have in common: the source's format, and the class of what they cost."""
+    return plans[0].load.format.value, int(sum(plan.cost.cpu_ms for plan in plans)).bit_length()
 
 
 def _number() -> int:

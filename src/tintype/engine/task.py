@@ -7,11 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tintype.admission.asker import Asker
+from tintype.admission.backlog import Charge
+from tintype.admission.expect import Kind
 from tintype.core.errors import TintypeError
 from tintype.core.messages import FromWorker
+from tintype.core.plan import Cost
 from tintype.engine.poison import Suspect
 from tintype.engine.results import close_all
 from tintype.engine.turnover import Owner
+
+_NO_COST = Cost()
 
 
 @dataclass(slots=True, eq=False)
@@ -21,12 +27,14 @@ class Task:
     id: int
     packet: bytes
     fds: Sequence[int]
-    owner: Owner
-    deadline: float  # of Clock.monotonic
+    asker: Asker
+    digest: str
     read: Callable[[FromWorker, Sequence[int]], Any]  # the answer out of a reply; raises TintypeError
     suspect: Callable[[], Suspect] | None = None  # whom to count a crash against; a function, as a key costs time
     began: Callable[[], None] | None = None  # told when a worker has it: from now on it runs to its end
-    cpu_ms: float = 0.0  # as predicted
+    cost: Cost = _NO_COST  # as predicted
+    kind: Kind = ("", 0)
+    ticket: Charge | None = None
     images: int = 0  # how much of a worker's life it counts for: a probe for nothing
     future: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = 0.0
@@ -34,6 +42,14 @@ class Task:
     again: bool = False  # whether the first worker that got it broke before it began it
     over: bool = False  # whether its worker is done with it
     crashed: bool = False
+
+    @property
+    def owner(self) -> Owner:
+        return self.asker.tenant, self.digest
+
+    @property
+    def deadline(self) -> float:
+        return self.asker.deadline
 
     def answer(self, reply: FromWorker, fds: Sequence[int]) -> None:
         """Settle with a worker's reply. Whoever waited may have gone; the descriptors are closed in any case."""

@@ -6,6 +6,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
+from tintype.admission.asker import Asker
 from tintype.core.formats import Format
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Output, Pipeline, SourceRef
@@ -28,9 +29,10 @@ async def make_photo(engine: Engine, photo: Path, deadline: float) -> None:
     asked = Pipeline.of(SourceRef(url="local:///demo.svg"), output=Output(format=Format.JPEG, quality=_QUALITY))
     with HeldLease("", "demo:", drawing) as lease:
         source, digest = (lease.fd(), len(drawing), Format.SVG), lease.binding.digest
-        info = await engine.probe(*source, tenant="", digest=digest, source_pixels=0, deadline=deadline)
+        asker = Asker("", deadline=deadline)
+        info = await engine.probe(*source, asker=asker, digest=digest, source_pixels=0)
         plan = resolve(asked, info, Offer(), Policy())
-        done = await engine.run([source], [plan], tenant="", digest=digest, deadline=deadline)
+        done = await engine.run([source], [plan], asker=asker, digest=digest)
     _write(photo, done.bodies[0])
 
 

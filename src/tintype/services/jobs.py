@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TypeAlias
 
+from tintype.admission.asker import Asker, Lane
 from tintype.core.binding import Binding
 from tintype.core.formats import Format
 from tintype.core.plan import Plan
@@ -55,14 +57,19 @@ class Jobs:
         """Return until when a job that begins now may take (monotonic)."""
         return self._clock.monotonic() + (max(self._timeout_s, _BEHIND_S) if behind else self._timeout_s)
 
+    def asker(self, view: View) -> Asker:
+        """Return who a job is charged to: it outlives the request, as others may wait for its result too."""
+        lane = Lane.RENEWAL if view.behind else view.want.lane
+        return dataclasses.replace(view.want.asker, lane=lane, deadline=self.deadline(behind=view.behind))
+
     async def source(self, view: View) -> Lease:
         """Open the bytes that a view is of. Raises SourceError, Moved."""
         want = view.want
         if view.fallback:
-            lease = await self._standins.open(want.tenant, want.tenant.fallback, self.deadline())
+            lease = await self._standins.open(self.asker(view), want.tenant, want.tenant.fallback)
         else:
             ref = want.asked.pipeline.source
-            lease = await self._sources.open(view.binding, ref, want.forwarded, self.deadline())
+            lease = await self._sources.open(self.asker(view), view.binding, ref, want.forwarded)
         if lease.binding.digest != view.binding.digest:
             with lease:
                 raise Moved(lease.binding)
@@ -75,21 +82,14 @@ class Jobs:
 
     async def over(self, first: Input, view: View, plans: Sequence[Plan], began: Callable[[], None]) -> Finished:
         """Run plans over an input and the overlays of a view; `began` is called once a worker has them. Raises likewise."""
-        deadline = self.deadline(behind=view.behind)
+        asker = self.asker(view)
         with ExitStack() as overlays:
             inputs = [first]
             if view.want.wears_watermark:
                 tenant = view.want.tenant
-                mark = overlays.enter_context(await self._standins.open(tenant, tenant.watermark, deadline))
+                mark = overlays.enter_context(await self._standins.open(asker, tenant, tenant.watermark))
                 if mark.binding.digest not in view.overlays:
                     raise Moved(view.binding)
                 inputs.append((mark.fd(), mark.binding.size, known_format(mark)))
             engine = await self._reserve.runner() if view.behind else self._engine
-            return await engine.run(
-                inputs,
-                plans,
-                tenant=view.want.tenant.name,
-                digest=view.binding.digest,
-                deadline=deadline,
-                began=began,
-            )
+            return await engine.run(inputs, plans, asker=asker, digest=view.binding.digest, began=began)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from tintype.admission.asker import Asker, Lane
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
 from tintype.core.errors import SourceTooLarge, UnsupportedImage
@@ -25,7 +26,7 @@ from tintype.services.standins import StandIns
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One request, read and verified. `etags` are the keys the client has; `deadline` is monotonic."""
+    """One request, read and verified. `etags` are the keys the client has; `deadline` is monotonic; `lane`: how urgent it is."""
 
     tenant: Tenant
     asked: Asked
@@ -33,6 +34,11 @@ class Want:
     forwarded: Forwarded
     deadline: float
     etags: frozenset[str] = frozenset()
+    lane: Lane = Lane.INTERACTIVE
+
+    @property
+    def asker(self) -> Asker:
+        return Asker(self.tenant.name, lane=self.lane, weight=self.tenant.weight, deadline=self.deadline)
 
     @property
     def wears_watermark(self) -> bool:
@@ -92,9 +98,7 @@ class Look:
         """Bind the want's source and look at it. Raises SourceError, ImageError, Overloaded."""
         begun = self._clock.monotonic()
         ref = want.asked.pipeline.source
-        binding = await self._sources.bind(
-            want.tenant.name, ref, want.forwarded, want.deadline, assume_fresh_s=assume_fresh_s
-        )
+        binding = await self._sources.bind(want.asker, ref, want.forwarded, assume_fresh_s=assume_fresh_s)
         timings.add("source", self._clock.monotonic() - begun)
         return await self.through(want, binding)
 
@@ -133,7 +137,7 @@ class Look:
 
     async def fallback(self, want: Want) -> View:
         """Look at the tenant's fallback image in place of the source."""
-        binding = await self._standins.binding(want.tenant, want.tenant.fallback, want.deadline)
+        binding = await self._standins.binding(want.asker, want.tenant, want.tenant.fallback)
         view = await self.through(want, binding)
         return replace(view, fallback=True, low=None)
 
@@ -148,22 +152,21 @@ class Look:
 
     async def _probe(self, want: Want, binding: Binding, source_pixels: int) -> Binding:
         ref = want.asked.pipeline.source
-        with await self._sources.open(binding, ref, want.forwarded, want.deadline) as lease:
+        with await self._sources.open(want.asker, binding, ref, want.forwarded) as lease:
             info = await self._engine.probe(
                 lease.fd(),
                 lease.binding.size,
                 known_format(lease),
-                tenant=want.tenant.name,
+                asker=want.asker,
                 digest=lease.binding.digest,
                 source_pixels=source_pixels,
-                deadline=want.deadline,
             )
             return await self._sources.learn(lease.binding, info)
 
     async def _overlay_digests(self, want: Want) -> tuple[str, ...]:
         if not want.wears_watermark:
             return ()
-        return ((await self._standins.binding(want.tenant, want.tenant.watermark, want.deadline)).digest,)
+        return ((await self._standins.binding(want.asker, want.tenant, want.tenant.watermark)).digest,)
 
 
 def _buster(tenant: Tenant) -> tuple[str, ...]:

@@ -74,8 +74,8 @@ class Render:
 
     async def _raw(self, want: Want, timings: Timings) -> Raw:
         ref = want.asked.pipeline.source
-        binding = await self._sources.bind(want.tenant.name, ref, want.forwarded, want.deadline)
-        return Raw(await self._sources.open(binding, ref, want.forwarded, want.deadline), timings)
+        binding = await self._sources.bind(want.asker, ref, want.forwarded)
+        return Raw(await self._sources.open(want.asker, binding, ref, want.forwarded), timings)
 
     async def _variant(self, want: Want, timings: Timings) -> Answer:
         started = self._clock.now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tintype.admission.asker import Asker
 from tintype.core.binding import Binding
 from tintype.core.errors import Misconfigured, UnsupportedImage
 from tintype.core.info import ImageInfo
@@ -26,7 +27,7 @@ class StandIns:
         self._given = given
         self._infos: dict[str, ImageInfo] = {}  # by digest: the same bytes, whosever they are
 
-    async def open(self, tenant: Tenant, standin: StandIn, deadline: float) -> Lease:
+    async def open(self, asker: Asker, tenant: Tenant, standin: StandIn) -> Lease:
         """Return its bytes.
 
         Raises:
@@ -34,41 +35,40 @@ class StandIns:
             Misconfigured: there is none.
         """
         lease = self._given(tenant.name, standin)
-        return lease or await self._fetched(await self._bound(tenant, standin, deadline), standin, deadline)
+        return lease or await self._fetched(asker, await self._bound(asker, standin), standin)
 
-    async def binding(self, tenant: Tenant, standin: StandIn, deadline: float) -> Binding:
+    async def binding(self, asker: Asker, tenant: Tenant, standin: StandIn) -> Binding:
         """Return its binding, with header facts; needs its bytes only the first time. Raises as `open`, and ImageError."""
         lease = self._given(tenant.name, standin)
         if lease is None:
-            bound = await self._bound(tenant, standin, deadline)
+            bound = await self._bound(asker, standin)
             if bound.info is not None:
                 return bound
-            lease = await self._fetched(bound, standin, deadline)
+            lease = await self._fetched(asker, bound, standin)
         with lease:
-            info = self._infos.get(lease.binding.digest) or await self._probe(tenant, lease, deadline)
+            info = self._infos.get(lease.binding.digest) or await self._probe(asker, tenant, lease)
             self._keep(lease.binding.digest, info)
             return await self._sources.learn(lease.binding, info)
 
-    async def _bound(self, tenant: Tenant, standin: StandIn, deadline: float) -> Binding:
+    async def _bound(self, asker: Asker, standin: StandIn) -> Binding:
         if not standin.url:
             raise Misconfigured("this tenant has no such image; set its data, path or url")
         ref = SourceRef(url=standin.url)
-        return await self._sources.bind(tenant.name, ref, Forwarded(), deadline, assume_fresh_s=_ASSUME_FRESH_S)
+        return await self._sources.bind(asker, ref, Forwarded(), assume_fresh_s=_ASSUME_FRESH_S)
 
-    async def _fetched(self, bound: Binding, standin: StandIn, deadline: float) -> Lease:
-        return await self._sources.open(bound, SourceRef(url=standin.url), Forwarded(), deadline)
+    async def _fetched(self, asker: Asker, bound: Binding, standin: StandIn) -> Lease:
+        return await self._sources.open(asker, bound, SourceRef(url=standin.url), Forwarded())
 
-    async def _probe(self, tenant: Tenant, lease: Lease, deadline: float) -> ImageInfo:
+    async def _probe(self, asker: Asker, tenant: Tenant, lease: Lease) -> ImageInfo:
         if lease.format is None:
             raise UnsupportedImage(f"the configured image is {lease.foreign or 'not an image'}")
         return await self._engine.probe(
             lease.fd(),
             lease.binding.size,
             lease.format,
-            tenant=tenant.name,
+            asker=asker,
             digest=lease.binding.digest,
             source_pixels=tenant.policy.source_pixels,
-            deadline=deadline,
         )
 
     def _keep(self, digest: str, info: ImageInfo) -> None:

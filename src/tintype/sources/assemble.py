@@ -8,6 +8,7 @@ from typing import Protocol
 
 from aiohttp.abc import AbstractResolver
 
+from tintype.admission.gate import Gate
 from tintype.core.limits import Limits
 from tintype.kit.filestore import FileStore
 from tintype.kit.freshness import Rules
@@ -43,6 +44,7 @@ def open_sources(
     folder: Path,
     telemetry: Telemetry,
     clock: Clock,
+    gate: Gate,
     *,
     resolver: AbstractResolver | None = None,
 ) -> SourceStore:
@@ -55,7 +57,7 @@ def open_sources(
     bodies = FileStore(folder / "bodies", settings.store_bytes, tier="source", clock=clock, telemetry=telemetry)
     rules = Rules(settings.default_fresh_s, lasting.stale_while_revalidate_s, lasting.stale_if_error_s)
     origins = Origins(
-        fetchers, bodies.temporary, bodies.account, limits=limits, rules=rules, clock=clock, telemetry=telemetry
+        fetchers, bodies.temporary, bodies.account, gate, limits=limits, rules=rules, clock=clock, telemetry=telemetry
     )
     memory = Memory(
         stale_while_revalidate_s=lasting.stale_while_revalidate_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from tintype.admission.asker import Asker
+from tintype.admission.gate import Gate
 from tintype.core.binding import Binding, binding_key
 from tintype.core.errors import SourceDenied, SourceError
 from tintype.core.limits import Limits
@@ -24,9 +27,13 @@ from tintype.sources.spool import Body, Spool
 class Want:
     """A source as one caller asks for it."""
 
-    tenant: str
+    asker: Asker
     ref: SourceRef
     forwarded: Forwarded
+
+    @property
+    def tenant(self) -> str:
+        return self.asker.tenant
 
     @cached_property  # of one request, which asks for it at every step
     def key(self) -> str:
@@ -43,13 +50,17 @@ class Got:
 
 
 class Origins:
-    """Fetches. `temporary` gives paths for bodies on their way in, `account` counts their bytes; see FileStore."""
+    """Fetches. `temporary` gives paths for bodies on their way in, `account` counts their bytes; see FileStore.
+
+    What is new needs a ticket of `gate`, as it will be rendered; to ask whether something has changed does not.
+    """
 
     def __init__(
         self,
         fetchers: Mapping[str, Fetcher],
         temporary: Callable[[], Path],
         account: Callable[[int], None],
+        gate: Gate,
         *,
         limits: Limits,
         rules: Rules,
@@ -57,6 +68,7 @@ class Origins:
         telemetry: Telemetry,
     ) -> None:
         self._fetchers, self._temporary, self._account = fetchers, temporary, account
+        self._gate = gate
         self._limits, self._rules, self._clock, self._telemetry = limits, rules, clock, telemetry
         self._slots = Slots(limits.fetches, limits.fetches_per_host)
 
@@ -65,24 +77,32 @@ class Origins:
 
         Raises:
             SourceError: as the fetcher says.
+            Shed: there is too much to do.
         """
+        host, now = host_of(want.ref.url), self._clock.monotonic()
         scheme, fetcher = self._fetcher(want.ref.url)
-        async with self._slots.take(host_of(want.ref.url)):
-            began()
-            asked_at, started = self._clock.now(), self._clock.monotonic()
-            result = "failed"
-            try:
-                with Spool(self._temporary(), self._limits.source_bytes, self._account) as spool:
-                    deadline = started + self._limits.fetch_timeout_s
-                    fetched = await fetcher.fetch(want.ref.url, known, want.forwarded, spool, deadline)
-                    result = "unchanged" if fetched.unchanged else "fetched"
-                    return self._got(want, known, fetched, spool, asked_at)
-            except SourceError as error:
-                result = error.code.removeprefix("source_")
-                raise
-            finally:
-                self._telemetry.count("fetches", scheme=scheme, result=result)
-                self._telemetry.observe("fetch_seconds", self._clock.monotonic() - started, scheme=scheme)
+        ticket = nullcontext() if known else self._gate.fetching(want.asker, host, now)
+        with ticket:
+            async with self._slots.take(host):
+                began()
+                return await self._fetched(want, known, scheme, fetcher)
+
+    async def _fetched(self, want: Want, known: Binding | None, scheme: str, fetcher: Fetcher) -> Got:
+        asked_at, started = self._clock.now(), self._clock.monotonic()
+        result = "failed"
+        try:
+            with Spool(self._temporary(), self._limits.source_bytes, self._account) as spool:
+                deadline = started + self._limits.fetch_timeout_s
+                fetched = await fetcher.fetch(want.ref.url, known, want.forwarded, spool, deadline)
+                self._gate.expected.learn_fetch(host_of(want.ref.url), self._clock.monotonic() - started)
+                result = "unchanged" if fetched.unchanged else "fetched"
+                return self._got(want, known, fetched, spool, asked_at)
+        except SourceError as error:
+            result = error.code.removeprefix("source_")
+            raise
+        finally:
+            self._telemetry.count("fetches", scheme=scheme, result=result)
+            self._telemetry.observe("fetch_seconds", self._clock.monotonic() - started, scheme=scheme)
 
     def _fetcher(self, url: str) -> tuple[str, Fetcher]:
         scheme = url.partition("://")[0].lower()

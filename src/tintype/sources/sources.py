@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
 
+from tintype.admission.asker import Asker, Lane
 from tintype.core.binding import Binding
 from tintype.core.entry import Scope, Selector
 from tintype.core.errors import (
@@ -96,23 +98,21 @@ class SourceStore:
         self._tasks: set[asyncio.Task[None]] = set()
         self.mezzanines = Mezzanines(bodies, self._purges, clock)
 
-    async def bind(
-        self, tenant: str, ref: SourceRef, forwarded: Forwarded, deadline: float, *, assume_fresh_s: float = 0.0
-    ) -> Binding:
+    async def bind(self, asker: Asker, ref: SourceRef, forwarded: Forwarded, *, assume_fresh_s: float = 0.0) -> Binding:
         """Return a binding; see the port."""
-        want = Want(tenant, ref, forwarded)
+        want = Want(asker, ref, forwarded)
         known = None if forwarded.private else await self._bindings.get(want.key)
         if known is None:
-            return (await self._ask(want, None, deadline)).binding
+            return (await self._ask(want, None)).binding
         match self._state(known, assume_fresh_s):
             case State.FRESH:
                 return known
             case State.STALE:
                 self._refresh(want, known)
                 return known
-        return await self._revalidated(want, known, deadline)
+        return await self._revalidated(want, known)
 
-    async def open(self, binding: Binding, ref: SourceRef, forwarded: Forwarded, deadline: float) -> SourceLease:
+    async def open(self, asker: Asker, binding: Binding, ref: SourceRef, forwarded: Forwarded) -> SourceLease:
         """Return the bytes of a binding; see the port."""
         held = self._held.get(_body_key(binding), self._clock.monotonic())
         if held is not None:
@@ -121,7 +121,7 @@ class SourceStore:
             stored = await self._bodies.open(_body_key(binding))
             if stored is not None:
                 return SourceLease(binding, stored)
-        got = await self._ask(Want(binding.tenant, ref, forwarded), None, deadline)
+        got = await self._ask(Want(asker, ref, forwarded), None)
         assert got.body is not None  # nothing was known, so nothing was confirmed
         return SourceLease(got.binding, got.body.reopen())
 
@@ -162,9 +162,9 @@ class SourceStore:
             return State.FRESH
         return state(known.fresh_until, known.stale_until, now)
 
-    async def _revalidated(self, want: Want, known: Binding, deadline: float) -> Binding:
+    async def _revalidated(self, want: Want, known: Binding) -> Binding:
         try:
-            return (await self._ask(want, known, deadline)).binding
+            return (await self._ask(want, known)).binding
         except SourceError as error:
             if not _forgivable(error) or self._clock.now() >= known.error_until:
                 raise
@@ -176,18 +176,18 @@ class SourceStore:
 
     # Asking
 
-    async def _ask(self, want: Want, known: Binding | None, deadline: float) -> Got:
+    async def _ask(self, want: Want, known: Binding | None) -> Got:
         if want.forwarded.private:
-            return await self._alone(want, deadline)
+            return await self._alone(want)
         now = self._clock.monotonic()
         failure = self._failures.get(want.key, now)
         if failure is not None:
             raise failure.error
         if self._personal.get(want.key, now):
-            return await self._alone(want, deadline)
-        return await self._together(want, known, deadline)
+            return await self._alone(want)
+        return await self._together(want, known)
 
-    async def _together(self, want: Want, known: Binding | None, deadline: float) -> Got:
+    async def _together(self, want: Want, known: Binding | None) -> Got:
         key = self._flight(want, known)
         mine = False
 
@@ -196,16 +196,16 @@ class SourceStore:
             mine = True
             return self._fetch(want, known, lambda: self._flights.began(key))
 
-        got = await self._flights.join(key, start, deadline)
+        got = await self._flights.join(key, start, want.asker.deadline)
         if mine:
             return got
         self._telemetry.count("fetches_joined")
         # What turned out to be one client's own is not for those who waited with it.
-        return await self._alone(want, deadline) if got.binding.private else got
+        return await self._alone(want) if got.binding.private else got
 
-    async def _alone(self, want: Want, deadline: float) -> Got:
+    async def _alone(self, want: Want) -> Got:
         try:
-            async with asyncio.timeout(deadline - self._clock.monotonic()):
+            async with asyncio.timeout(want.asker.deadline - self._clock.monotonic()):
                 return await self._fetch(want, None, lambda: None)
         except TimeoutError:
             raise DeadlinePassed from None
@@ -215,9 +215,12 @@ class SourceStore:
         if self._flight(want, known) in self._flights or self._failures.get(want.key, self._clock.monotonic()):
             return
 
+        until = self._clock.monotonic() + self._memory.held_s
+        nobody = dataclasses.replace(want.asker, lane=Lane.RENEWAL, deadline=until)
+
         async def ask() -> None:
             with contextlib.suppress(TintypeError):
-                await self._ask(want, known, self._clock.monotonic() + self._memory.held_s)
+                await self._ask(Want(nobody, want.ref, want.forwarded), known)
 
         self._background(ask())
 

@@ -1,4 +1,4 @@
-"""Load: the work that has been let in and is not done, by who asked for it, and how long it keeps a newcomer waiting."""
+"""Backlog: the work that has been let in and is not done, by who asked for it, and how long it keeps a newcomer waiting."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tintype.admission.asker import Asker, Lane
+from tintype.admission.queue import Rules
 
 
 @dataclass(slots=True, eq=False)
@@ -37,14 +38,11 @@ class _Sum:
     light_ms: float = 0.0
 
 
-class Load:
-    """The sum of charges, which so many workers work off.
+class Backlog:
+    """The sum of charges, which workers work off by the rules."""
 
-    Work of more than `heavy_ms` leaves one of several workers to the rest (see `Rules`).
-    """
-
-    def __init__(self, workers: int, heavy_ms: float) -> None:
-        self._workers, self._heavy_ms = workers, heavy_ms
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
         self._sums: dict[_Whose, _Sum] = {}
         self._charges: set[Charge] = set()
 
@@ -70,7 +68,7 @@ class Load:
         total = self._sums.setdefault(whose, _Sum(asker.weight))
         total.count += sign
         total.ms += sign * charge.ms
-        total.light_ms += sign * charge.ms * (charge.ms <= self._heavy_ms)
+        total.light_ms += sign * charge.ms * (charge.ms <= self.rules.heavy_ms)
         if not total.count:
             del self._sums[whose]
 
@@ -86,11 +84,11 @@ class Load:
             for whose, total in self._sums.items()
             if whose.lane <= asker.lane and (whose.fetched or not fetched)
         }
-        if sum(total.count for total in ahead.values()) < self._workers:
+        if sum(total.count for total in ahead.values()) < self.rules.workers:
             return 0.0
         together = _before({whose: total.ms for whose, total in ahead.items()}, self._weights(ahead), asker, ms)
-        wait_ms = together / self._workers
-        if ms <= self._heavy_ms and self._workers > 1:
+        wait_ms = together / self.rules.workers
+        if ms <= self.rules.heavy_ms and self.rules.workers > 1:
             light = {whose: total.light_ms for whose, total in ahead.items()}
             wait_ms = min(wait_ms, _before(light, self._weights(ahead), asker, ms))
         return wait_ms / 1000
