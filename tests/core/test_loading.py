@@ -136,9 +136,10 @@ def test_a_decoder_never_makes_an_image_larger_nor_an_empty_one(
 
 
 @given(infos(vectors=False), resizes)
-def test_the_measured_table_leaves_twice_the_target(info: ImageInfo, resize: Resize) -> None:
+def test_the_measured_table_leaves_enough_to_reduce(info: ImageInfo, resize: Resize) -> None:
     load = decoded(info, MEASURED, resize).load
     sizes = sizes_of(Size(info.width, info.height), Wish.of(Pipeline.of(SOURCE, resize)))
     if load.shrink > 1:
-        assert load.width >= 2 * sizes.scaled.width - 1
-        assert load.height >= 2 * sizes.scaled.height - 1
+        least = 3 if not info.soft else 2 if load.shrink > 2 else 1.5
+        assert load.width >= least * (sizes.scaled.width - 1)
+        assert load.height >= least * (sizes.scaled.height - 1)
