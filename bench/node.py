@@ -21,6 +21,7 @@ from tintype.urls import Argument, Signer
 
 KEY, SALT = "11" * 32, "22" * 32
 _READY_S, _END_S = 60.0, 40.0
+PATIENT = {"admission.crowd_s": 30.0, "admission.burst_s": 30.0}
 
 
 def free_port() -> int:
@@ -142,7 +143,8 @@ def running(
 
     Args:
         folder: of its data and log.
-        settings: by dotted name, on top of a tenant with the keys above, logs at info as JSON.
+        settings: by dotted name, on top of a tenant with the keys above, logs at info as JSON, and a patience that no load
+            of a bench wears out: what is measured is work, not who is refused.
         env: further variables.
         port: to listen on; 0 = a free one.
         options: further lines of the TOML's tenant table.
@@ -151,7 +153,7 @@ def running(
     port, metrics_port = port or free_port(), free_port()
     file = folder / "tintype.toml"
     file.write_text("\n".join(["[tenants.default]", f'keys = ["{KEY}"]', f'salts = ["{SALT}"]', *options, ""]))
-    chosen = {"server.metrics_port": metrics_port, "telemetry.log_format": "json", **(settings or {})}
+    chosen = {"server.metrics_port": metrics_port, "telemetry.log_format": "json", **PATIENT, **(settings or {})}
     command = [sys.executable, "-m", "tintype", "serve", "--config", str(file), "--port", str(port)]
     command += ["--data-dir", str(folder / "var")]
     command += [part for name, value in chosen.items() for part in ("--set", f"{name}={_toml(value)}")]

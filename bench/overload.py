@@ -22,11 +22,12 @@ from typing import Any
 from bench import fresh, load, openload
 from bench.cells import Want, sources
 from bench.openload import Due, Heard, attack
-from bench.peers import PEERS, Server
+from bench.peers import PEERS, Peer, Server, tintype
 from bench.report import report
 from bench.tree import Peak, Tree, watching
+from tintype.admission.settings import AdmissionSettings
 
-_CONNECTIONS = 8
+_CONNECTIONS = 4
 _AROUND = (0.8, 0.9, 1.0, 1.1, 1.2)  # of what these get: where the knee is looked for
 _BACK_S, _BACK_WITHIN_S = 1.0, 30.0
 
@@ -49,6 +50,14 @@ MIXED = (
     Kind("large", "jpeg12", Want.of("webp", 1280), 0.1, 160.0),
 )
 MIXES = {"uniform": UNIFORM, "mixed": MIXED}
+_SHIPPED = AdmissionSettings()
+OURS = tintype(
+    "tintype",
+    "tintype, as it is shipped",
+    admission__crowd_s=_SHIPPED.crowd_s,
+    admission__burst_s=_SHIPPED.burst_s,
+)
+SIDES: dict[str, Peer] = {OURS.name: OURS, **PEERS}
 
 
 class Asking:
@@ -89,7 +98,8 @@ def capacity(asking: Asking, port: int, seconds: float, folder: Path) -> tuple[f
     """Return the most requests a second that are answered in time, and what was tried."""
     paths = (due.url.partition(f":{port}")[2] for due in asking)
     load.run(load.Load(port, itertools.islice(paths, 20), connections=_CONNECTIONS))
-    about = load.run(load.Load(port, paths, connections=_CONNECTIONS, seconds=seconds)).per_s
+    closed = load.run(load.Load(port, paths, connections=_CONNECTIONS, seconds=seconds))
+    about = closed.statuses[200] / closed.took_s
     tried = []
     for times in _AROUND:
         heard = attack(asking.some(times * about * seconds), times * about, folder)
@@ -147,12 +157,12 @@ def main() -> None:
     given.add_argument("--times", default="0.8,2,5,10,0.8", help="multiples of the capacity")
     given.add_argument("--seconds", type=float, default=20.0, help="of each")
     given.add_argument("--mix", choices=MIXES, default="uniform")
-    given.add_argument("--peers", default="tintype-linear,oximg")
+    given.add_argument("--peers", default="tintype,oximg")
     given.add_argument("--photos", type=int, default=6)
     given.add_argument("--quick", action="store_true", help="short, and ours alone")
     args = given.parse_args()
     if args.quick:
-        args.seconds, args.peers, args.times = 5.0, "tintype-linear", "0.8,5"
+        args.seconds, args.peers, args.times = 5.0, "tintype", "0.8,5"
     if openload.program() is None:
         raise SystemExit(f"this needs vegeta: {openload.GET}, or VEGETA_BIN=/path/to/vegeta")
     mix, rows = MIXES[args.mix], []
@@ -164,7 +174,7 @@ def main() -> None:
             for file in {file for kind in mix for file in sources(kind.source, args.photos)}:
                 (root / file.name).write_bytes(file.read_bytes())
             base = stack.enter_context(fresh.serving(root))
-            server = stack.enter_context(PEERS[name].start(work / name, base))
+            server = stack.enter_context(SIDES[name].start(work / name, base))
             rows += overloaded(name, server, Asking(server, mix, args.photos), args, work)
     report("overload", rows, mix=args.mix, seconds=args.seconds)
 

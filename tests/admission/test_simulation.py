@@ -12,7 +12,7 @@ from tintype.admission.asker import Asker
 from tintype.admission.queue import Rules
 
 SEEDS = [1, 2]
-RULES = Rules(workers=2, target_s=1.6, interval_s=1.6)  # as shipped
+RULES = Rules(workers=2, heavy_ms=500.0, target_s=1.6, interval_s=1.6)  # as shipped
 MS = 45.0
 CAPACITY = 2000 / MS
 A = Asker("a")

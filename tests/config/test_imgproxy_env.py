@@ -157,7 +157,7 @@ def test_a_variable_means_its_setting(name: str, text: str, setting: str, want: 
     assert value(given.config, setting) == want
     if find(tuple(setting.split("."))):
         origin = next(s.origin for s in given.settings if s.name == setting)
-        assert origin.startswith("IMGPROXY_") or want == 128
+        assert origin.startswith("IMGPROXY_") or want == 1000
 
 
 @pytest.mark.parametrize(

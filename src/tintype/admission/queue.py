@@ -33,7 +33,7 @@ class Rules:
     """
 
     workers: int
-    heavy_ms: float = 250.0
+    heavy_ms: float = 500.0
     heavy_patience_s: float = 2.0
     memory_bytes: float = float("inf")
     target_s: float = 0.5

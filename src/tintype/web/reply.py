@@ -7,8 +7,10 @@ import itertools
 import os
 import re
 import secrets
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from tintype.core.errors import TintypeError
@@ -31,7 +33,6 @@ _CHUNK = 256 * 1024
 
 # What fits into the kernel's socket buffers is handed over whole.
 WHOLE = 1024 * 1024
-
 
 _OF_BODY = frozenset((b"content-type", b"content-disposition", b"content-length", b"accept-ranges"))
 
@@ -175,7 +176,7 @@ class Reply:
         if error is not None:
             headers.append((b"x-tintype-error", _printable(f"{error.code}: {error}")))
             if error.retry_after_s is not None:
-                headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
+                headers.append((b"retry-after", b"%d" % _retry_after_s(error.retry_after_s, self.request.id)))
         outcome = error.code if error else "text"
         await self._start(status, headers, outcome, None)
         await self._finish(body, status, outcome, len(body), error)
@@ -278,6 +279,12 @@ def _server_timing(timings: Timings, outcome: str) -> bytes:
 def shown(target: str) -> str:
     """Return a target that no dialect knows for the log; what is long may be a signature, or a source in base64."""
     return _LONG.sub(rf"\1{MASK}", shown_url(target))
+
+
+def _retry_after_s(least_s: float, request_id: bytes) -> int:
+    """Return whole seconds after which to ask again, spread over as many more: who was refused together comes apart."""
+    seconds = max(1, ceil(least_s))
+    return seconds + zlib.crc32(request_id) % (seconds + 1)
 
 
 def _printable(text: str) -> bytes:
