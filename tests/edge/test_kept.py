@@ -190,7 +190,7 @@ def test_one_sources_load_is_bounded(edge: Edge, origin: Origin) -> None:
 
     def all_logged() -> bool:
         reached[:] = sorted(node.log.count(f"/plain/{source}") for node in edge.nodes)
-        return sum(reached) == 120
+        return sum(reached) >= 120  # what a node refuses, another one is asked for
 
     until(all_logged, "not every request is in a log")
     assert reached[-1] >= 100
