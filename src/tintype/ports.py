@@ -111,6 +111,14 @@ class Sources(Protocol):
         ...
 
 
+class Acquainted(Protocol):
+    """What sources can say without waiting."""
+
+    def may_know(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> bool:
+        """Return whether a source may be known, or is being fetched: a no is certain. From any thread."""
+        ...
+
+
 class Master(Protocol):
     """A rung's bytes on local disk, kept from deletion until `close`. Use as a context manager."""
 

@@ -54,6 +54,7 @@ from tintype.web.quick import Quick
 from tintype.web.reply import Desk
 from tintype.web.run import Serving, run
 from tintype.web.supervisor import CONFIGURATION_ERROR, Supervisor, same_command
+from tintype.web.turnaway import TurnAway
 
 # Set in the front process, which is started as the supervisor was.
 _FRONT = "_TINTYPE_FRONT"
@@ -138,7 +139,8 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         sources, cache, look, make, renewals, promotions, clock, telemetry, assume_fresh_s=cached.assume_fresh_s
     )
     site = Site(mounts(config))
-    quick = Quick(site, memo, cache, clock, telemetry)
+    away = TurnAway(site, gate, sources, clock, telemetry, limits, prefix=server.path_prefix)
+    quick = Quick(site, memo, cache, clock, telemetry, away)
     images = ImagePath(
         site,
         render,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 
-from tintype.admission.asker import Asker
+from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation
@@ -39,6 +39,9 @@ class Patience:
 
 # What has been fetched may wait this much longer: it has cost something by then.
 _FETCHED = 1.25
+# For so long after a refusal, what would be refused alike is not weighed again. Seconds.
+_SHUT_S = 0.02
+_TENANTS = 1000
 # Bursts further apart are two of them. Seconds.
 _CALM_S = 2.0
 
@@ -53,6 +56,8 @@ class Gate:
         self.expected = expected
         self._backlog, self._patience, self._most = backlog, patience, most
         self._crowds = Crowds(_CALM_S)
+        self._shut_until = 0.0
+        self._refused: dict[tuple[str, Lane], tuple[float, Shed]] = {}
 
     @property
     def rules(self) -> Rules:
@@ -66,7 +71,12 @@ class Gate:
         Raises:
             Shed: there is none.
         """
-        ticket = _let_in(self.admit(asker, self.expected.typical_ms, now, after_s=self.expected.fetch_s(host)))
+        found = self.admit(asker, self.expected.typical_ms, now, after_s=self.expected.fetch_s(host))
+        try:
+            ticket = _let_in(found)
+        except Shed as shed:
+            self._remember(asker, shed, now)
+            raise
         try:
             yield
         finally:
@@ -75,6 +85,21 @@ class Gate:
     def render(self, asker: Asker, ms: float, now: float) -> Charge:
         """Return a ticket for a render of so many milliseconds. Raises as `fetching`."""
         return _let_in(self.admit(asker, ms, now, fetched=True))
+
+    def shut(self, now: float) -> bool:
+        """Tell whether any fetch was refused a moment ago. From any thread, as is `refused`."""
+        return now < self._shut_until
+
+    def refused(self, tenant: str, lane: Lane, now: float) -> Shed | None:
+        """Return what a tenant's fetch was refused with a moment ago, for others like it."""
+        until, shed = self._refused.get((tenant, lane), (0.0, None))
+        return shed if now < until else None
+
+    def _remember(self, asker: Asker, shed: Shed, now: float) -> None:
+        if len(self._refused) >= _TENANTS:
+            self._refused = {}
+        self._shut_until = now + _SHUT_S
+        self._refused[asker.tenant, asker.lane] = self._shut_until, shed
 
     def leave(self, ticket: Charge) -> None:
         self._backlog.take_off(ticket)

@@ -80,6 +80,10 @@ class Bindings:
             self._lately.put(key, binding, math.inf)
         return binding
 
+    def may_have(self, key: str) -> bool:
+        """Return whether there may be a binding: a no is certain. From any thread."""
+        return key in self._waiting or key in self._writing or self._known.may(key.encode())
+
     def put(self, binding: Binding) -> None:
         """Keep a binding, in place of an older one of its key."""
         if self._closed or len(self._waiting) + len(self._writing) >= _MOST_WAITING:

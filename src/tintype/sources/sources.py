@@ -125,6 +125,11 @@ class SourceStore:
         assert got.body is not None  # nothing was known, so nothing was confirmed
         return SourceLease(got.binding, got.body.reopen())
 
+    def may_know(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> bool:
+        """See port Acquainted."""
+        want = Want(Asker(tenant), ref, forwarded)
+        return self._flight(want, None) in self._flights or self._bindings.may_have(want.key)
+
     async def learn(self, binding: Binding, info: ImageInfo) -> Binding:
         """Keep header facts with a binding; see the port."""
         if not binding.private:

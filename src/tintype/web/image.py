@@ -6,7 +6,6 @@ import asyncio
 import hmac
 from typing import Any
 
-from tintype.admission.asker import Lane
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
 from tintype.core.errors import BadRequest, InternalError, NotFound, NotSigned, TintypeError
@@ -29,6 +28,7 @@ from tintype.web.headers import (
     http_date,
     http_time,
     is_current,
+    lane_of,
     mime_of,
     sendable,
 )
@@ -150,7 +150,7 @@ class ImagePath:
             offer=mount.offer(request.headers),
             forwarded=passed_on,
             deadline=request.began + self._limits.request_timeout_s,
-            lane=_lane(request),
+            lane=lane_of(request.headers),
             etags=etags_of(request.headers.get(b"if-none-match", b"")) if tenant.delivery.etag else frozenset(),
         )
 
@@ -235,12 +235,6 @@ class ImagePath:
     async def _refuse(self, mount: Mount, reply: Reply, error: TintypeError) -> None:
         status, text = mount.dialect.refusal(error)
         await reply.text(status, str(error) if self._development_errors else text, error=error)
-
-
-def _lane(request: Request) -> Lane:
-    """Return how urgent a request is: browsers say what they fetch in advance (W3C Resource Hints; Sec-Purpose of Fetch)."""
-    purpose = request.headers.get(b"sec-purpose") or request.headers.get(b"purpose") or b""
-    return Lane.PREFETCH if purpose.lower().startswith(b"prefetch") else Lane.INTERACTIVE
 
 
 def _with_query(rest: str, request: Request) -> str:

@@ -14,19 +14,24 @@ from tintype.ports import Clock, Finder, Prepared
 from tintype.web.headers import is_current
 from tintype.web.memo import Headers, Memo, Ready
 from tintype.web.mounts import Site
-from tintype.web.reply import WHOLE, RequestIds, common, unchanged
+from tintype.web.reply import WHOLE, Messages, RequestIds, common, unchanged
 
 Count: TypeAlias = Callable[[float], None]
-Messages: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+# Of a request's scope, headers, id and beginning.
+Away: TypeAlias = Callable[[MutableMapping[str, Any], dict[bytes, bytes], bytes, float], Messages | None]
 
 _METHODS = frozenset({"GET", "HEAD"})
 _PARTS = frozenset({b"range", b"if-range"})
 
 
 class Quick:
-    """Answers what it can; called by one thread at a time, as its counts have one writer. `closed`: answers nothing."""
+    """Answers what it can; called by one thread at a time, as its counts have one writer. `closed`: answers nothing.
 
-    def __init__(self, site: Site, memo: Memo, finder: Finder, clock: Clock, telemetry: Prepared) -> None:
+    `away`: refuses some of the rest.
+    """
+
+    def __init__(self, site: Site, memo: Memo, finder: Finder, clock: Clock, telemetry: Prepared, away: Away) -> None:
+        self._away = away
         self._site, self._memo, self._find = site, memo, finder.find
         self._now, self._monotonic = clock.now, clock.monotonic
         self._telemetry = telemetry
@@ -50,7 +55,9 @@ class Quick:
             return None
         began = self._monotonic()
         known = self._memo.peek(site.question(scope["raw_path"], scope["query_string"], headers), self._now())
-        if known is None or known.ready is None:
+        if known is None:
+            return self._away(scope, headers, self._ids.of(headers), began)
+        if known.ready is None:
             return None
         ready, body = known.ready, b""
         current = is_current(headers, known.etag, known.last_modified)

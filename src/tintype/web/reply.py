@@ -11,7 +11,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
+from typing import Any, TypeAlias
 
 from tintype.core.errors import TintypeError
 from tintype.core.shown import MASK, shown_url
@@ -22,6 +22,9 @@ from tintype.web.headers import SECURITY, span_of
 from tintype.web.memo import Headers
 
 Scope = MutableMapping[str, Any]
+# What the server is handed for an answer: its head, and its body.
+Messages: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -174,9 +177,9 @@ class Reply:
             *(extra or []),
         ]
         if error is not None:
-            headers.append((b"x-tintype-error", _printable(f"{error.code}: {error}")))
+            headers.append((b"x-tintype-error", printable(f"{error.code}: {error}")))
             if error.retry_after_s is not None:
-                headers.append((b"retry-after", b"%d" % _retry_after_s(error.retry_after_s, self.request.id)))
+                headers.append((b"retry-after", b"%d" % retry_after_s(error.retry_after_s, self.request.id)))
         outcome = error.code if error else "text"
         await self._start(status, headers, outcome, None)
         await self._finish(body, status, outcome, len(body), error)
@@ -281,11 +284,11 @@ def shown(target: str) -> str:
     return _LONG.sub(rf"\1{MASK}", shown_url(target))
 
 
-def _retry_after_s(least_s: float, request_id: bytes) -> int:
+def retry_after_s(least_s: float, request_id: bytes) -> int:
     """Return whole seconds after which to ask again, spread over as many more: who was refused together comes apart."""
     seconds = max(1, ceil(least_s))
     return seconds + zlib.crc32(request_id) % (seconds + 1)
 
 
-def _printable(text: str) -> bytes:
+def printable(text: str) -> bytes:
     return re.sub(r"[^\x20-\x7e]", "?", text)[:512].encode()

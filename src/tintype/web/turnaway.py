@@ -1,0 +1,100 @@
+"""Turned away: in the server's own thread, what the gate has just refused the like of, so that a flood costs next to nothing.
+
+Nobody is turned away who may be served without a fetch: only sources that are certainly not known here. Whatever is not
+plain takes the usual way, and is judged there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+from tintype.admission.gate import Gate
+from tintype.core.asked import Asked
+from tintype.core.errors import Shed, TintypeError
+from tintype.core.limits import Limits
+from tintype.ports import Acquainted, Clock, Prepared
+from tintype.web.forward import forwarded
+from tintype.web.headers import SECURITY, lane_of
+from tintype.web.memo import Headers
+from tintype.web.mounts import Mount, Site
+from tintype.web.reply import Messages, common, printable, retry_after_s
+
+
+class TurnAway:
+    """Refuses what it can; called by one thread at a time, as its counts have one writer. `prefix`: the server's."""
+
+    def __init__(
+        self,
+        site: Site,
+        gate: Gate,
+        sources: Acquainted,
+        clock: Clock,
+        telemetry: Prepared,
+        limits: Limits,
+        *,
+        prefix: str = "",
+    ) -> None:
+        self._site, self._gate, self._sources, self._limits, self._prefix = site, gate, sources, limits, prefix
+        self._now, self._monotonic = clock.now, clock.monotonic
+        self._telemetry = telemetry
+        self._seconds = telemetry.timer("request_seconds", outcome="other")
+        self._requests: dict[tuple[str, str], Callable[[float], None]] = {}
+
+    def __call__(
+        self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], request_id: bytes, began: float
+    ) -> Messages | None:
+        """Return the two messages that refuse a request, counted and logged, or None."""
+        if not self._gate.shut(began):
+            return None
+        path = "/" + scope["raw_path"].decode("latin-1").lstrip("/").removeprefix(self._prefix.lstrip("/")).lstrip("/")
+        found = self._site.mounts.find(headers.get(b"host", b"").decode("latin-1"), path)
+        if found is None or len(path) + len(scope["query_string"]) > self._limits.url_bytes:
+            return None
+        mount, rest = found
+        shed = self._gate.refused(mount.tenant.name, lane_of(headers), began)
+        if shed is None or mount.tenant.delivery.secret:
+            return None
+        target = rest + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
+        try:
+            asked = mount.dialect.parse(target, self._now())
+        except TintypeError:
+            return None
+        if self._may_be_known(mount, asked, headers):
+            return None
+        return self._told(scope["method"], mount, mount.shown(path, rest), shed, request_id, began)
+
+    def _may_be_known(self, mount: Mount, asked: Asked, headers: dict[bytes, bytes]) -> bool:
+        source, tenant = asked.pipeline.source, mount.tenant
+        passed_on = forwarded(tenant.delivery, headers, source.url)
+        return passed_on.private or self._sources.may_know(tenant.name, source, passed_on)
+
+    def _told(self, method: str, mount: Mount, shown: str, shed: Shed, request_id: bytes, began: float) -> Messages:
+        status, text = mount.dialect.refusal(shed)
+        body, tenant = text.encode(), mount.tenant
+        headers: Headers = [
+            (b"x-request-id", request_id),
+            *SECURITY,
+            (b"content-type", b"text/plain"),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-tintype-error", printable(f"{shed.code}: {shed}")),
+            (b"retry-after", b"%d" % retry_after_s(shed.retry_after_s or 1.0, request_id)),
+            *common(tenant),
+            (b"server-timing", b"cache;desc=" + shed.code.encode()),
+        ]
+        self._counted(tenant.name, f"{status // 100}xx", shed.code)(1)
+        seconds = self._monotonic() - began
+        self._seconds(seconds)
+        facts = {"method": method, "path": shown, "status": status, "tenant": tenant.name, "outcome": shed.code}
+        self._telemetry.line("request", **facts, bytes=len(body), error=shed.code, message=str(shed))(
+            request_id.decode(), seconds * 1000
+        )
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
+
+    def _counted(self, tenant: str, status: str, outcome: str) -> Callable[[float], None]:
+        counter = self._requests.get((tenant, status))
+        if counter is None:
+            counter = self._telemetry.counter("requests", tenant=tenant, status=status, outcome=outcome)
+            self._requests[tenant, status] = counter
+        return counter

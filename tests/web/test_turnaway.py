@@ -1,0 +1,160 @@
+"""What is turned away before it reaches the event loop, and what never is."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cache.support import TickingClock
+from tests.sources.conftest import Lasting
+from tintype.admission.asker import Asker, Lane
+from tintype.admission.backlog import Backlog
+from tintype.admission.expect import Expectation
+from tintype.admission.gate import Gate, Patience
+from tintype.admission.queue import Rules
+from tintype.core.errors import Shed
+from tintype.core.limits import Limits
+from tintype.core.pipeline import SourceRef
+from tintype.core.tenant import DeliverySettings, Tenant
+from tintype.dialects.imgproxy import Imgproxy
+from tintype.dialects.imgproxy.settings import ImgproxySettings
+from tintype.ports import Forwarded
+from tintype.sources.assemble import open_sources
+from tintype.sources.settings import SourceSettings
+from tintype.sources.sources import SourceStore
+from tintype.telemetry.node import NodeTelemetry
+from tintype.telemetry.settings import TelemetrySettings
+from tintype.web.mounts import Mount, Mounts, Site
+from tintype.web.reply import Messages
+from tintype.web.turnaway import TurnAway
+
+NEW, KNOWN = "local:///new.jpg", "local:///known.jpg"
+
+
+class Stand:
+    """A gate with more before it than anybody waits for, and who is turned away by it."""
+
+    def __init__(self, folder: Path, *, prefix: str = "", secret: str = "") -> None:
+        self.clock, self.log = TickingClock(), io.StringIO()
+        self.telemetry = NodeTelemetry(TelemetrySettings(), out=self.log, strict=True)
+        rules = Rules(workers=1)
+        self.backlog = Backlog(rules)
+        self.gate = Gate(self.backlog, Expectation(50.0), Patience(0.25, 0.25), most=100)
+        (folder / "root").mkdir()
+        (folder / "root" / "known.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
+        settings = SourceSettings(local_root=str(folder / "root"))
+        self.sources: SourceStore = open_sources(
+            settings, Lasting(), Limits(), folder / "sources", self.telemetry, self.clock, self.gate
+        )
+        keys = ImgproxySettings(keys=("11",), salts=("22",), trusted_signatures=("trusted",))
+        tenants = [
+            Tenant(name="red", prefix="/red", delivery=DeliverySettings(secret=secret)),
+            Tenant(name="blue", prefix="/blue"),
+        ]
+        site = Site(Mounts.of([Mount(tenant, Imgproxy(keys)) for tenant in tenants]))
+        self.away = TurnAway(site, self.gate, self.sources, self.clock, self.telemetry, Limits(), prefix=prefix)
+
+    def crowd(self, tenant: str = "red", lane: Lane = Lane.INTERACTIVE) -> None:
+        """Have a fetch of a tenant refused."""
+        asker = Asker(tenant, lane=lane)
+        for _ in range(10):
+            self.backlog.add(asker, 100.0, fetched=True)
+        with pytest.raises(Shed), self.gate.fetching(asker, "host", self.clock.monotonic()):
+            pass
+
+    async def know(self, url: str, tenant: str = "red") -> None:
+        asker = Asker(tenant, deadline=self.clock.monotonic() + 20)
+        await self.sources.bind(asker, SourceRef(url=url), Forwarded())
+
+    def ask(self, url: str = NEW, *, at: str = "/red/trusted/w:10/plain/", **headers: bytes) -> Messages | None:
+        scope: dict[str, Any] = {"method": "GET", "raw_path": f"{at}{url}".encode(), "query_string": b""}
+        given = {name.replace("_", "-").encode(): value for name, value in headers.items()}
+        return self.away(scope, given, b"id", self.clock.monotonic())
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
+    made = Stand(tmp_path)
+    yield made
+    await made.sources.close()
+
+
+async def test_what_is_refused_is_told_when_to_come_back_and_is_counted(stand: Stand) -> None:
+    await stand.know(KNOWN)  # the table of what is known has been read
+    stand.crowd()
+    answer = stand.ask()
+    assert answer is not None
+    start, body = answer
+    headers = dict(start["headers"])
+    assert (start["status"], body["body"]) == (503, b"Service is overloaded")
+    assert int(headers[b"retry-after"]) in (1, 2)
+    assert headers[b"x-tintype-error"].startswith(b"shed: it would wait 0.9")
+    assert headers[b"content-length"] == b"21"
+    stand.telemetry.close()
+    line = json.loads(stand.log.getvalue().splitlines()[-1])
+    told = {name: line[name] for name in ("event", "status", "tenant", "outcome", "error", "request_id")}
+    assert told == {
+        "event": "request",
+        "status": 503,
+        "tenant": "red",
+        "outcome": "shed",
+        "error": "shed",
+        "request_id": "id",
+    }
+    assert line["path"].endswith("/w:10/plain/local:///new.jpg")
+    exposed = stand.telemetry.exposition().decode()
+    assert 'tintype_requests_total{outcome="shed",status="5xx",tenant="red"} 1.0' in exposed
+
+
+async def test_nobody_is_turned_away_while_nobody_was_refused(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    assert stand.ask() is None
+
+
+async def test_what_may_be_known_is_not_turned_away(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    assert stand.ask(KNOWN) is None
+    assert stand.ask(NEW) is not None
+
+
+async def test_a_refusal_is_good_for_a_moment_its_tenant_and_its_lane(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    assert stand.ask(at="/blue/trusted/w:10/plain/") is None
+    assert stand.ask(sec_purpose=b"prefetch") is None
+    assert stand.ask() is not None
+    stand.clock.ahead_s += 0.03
+    assert stand.ask() is None
+
+
+async def test_prefetches_are_turned_away_by_themselves(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd(lane=Lane.PREFETCH)
+    assert stand.ask(sec_purpose=b"prefetch;prerender") is not None
+    assert stand.ask() is None
+
+
+@pytest.mark.parametrize(
+    "at", ["/red/wrong/w:10/plain/", "/red/trusted/zz:10/plain/", "/green/trusted/plain/", "/health", "/"]
+)
+async def test_what_is_wrong_in_itself_is_told_so_by_the_usual_way(stand: Stand, at: str) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    assert stand.ask(at=at) is None
+
+
+async def test_a_prefix_of_the_server_and_a_secret(tmp_path: Path) -> None:
+    for name, options, away in (("a", {"prefix": "/img"}, True), ("b", {"secret": "s"}, False)):
+        (tmp_path / name).mkdir()
+        stand = Stand(tmp_path / name, **options)
+        await stand.know(KNOWN)
+        stand.crowd()
+        at = f"{options.get('prefix', '')}/red/trusted/w:10/plain/"
+        assert (stand.ask(at=at) is not None) is away
+        await stand.sources.close()
