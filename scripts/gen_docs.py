@@ -46,6 +46,7 @@ _SECTIONS = {
     "tenants.*": "[tenants.NAME]",
     "tenants.*.policy": "[tenants.NAME.policy]",
     "tenants.*.delivery": "[tenants.NAME.delivery]",
+    "tenants.*.quota": "[tenants.NAME.quota]",
     "tenants.*.watermark": "[tenants.NAME.watermark]",
     "tenants.*.fallback": "[tenants.NAME.fallback]",
 }

@@ -16,6 +16,7 @@ from tintype.admission.backlog import Backlog
 from tintype.admission.expect import Expectation
 from tintype.admission.gate import Gate, Patience
 from tintype.admission.queue import Rules
+from tintype.admission.quotas import Quotas
 from tintype.cache.assemble import open_cache
 from tintype.cache.tiers import Tiers
 from tintype.config import Config, Loaded, TenantConfig, reload, watch_paths, with_keys
@@ -38,6 +39,7 @@ from tintype.services.look import Look
 from tintype.services.make import Make
 from tintype.services.purge import Purge
 from tintype.services.render import Render
+from tintype.services.spending import Spending
 from tintype.services.standins import StandIns
 from tintype.sources.assemble import open_sources
 from tintype.sources.sources import SourceStore
@@ -134,7 +136,8 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     look = Look(sources, engine, standins, Flights(clock.monotonic), clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
     jobs = Jobs(sources, engine, reserve, standins, clock, timeout_s=limits.request_timeout_s)
     ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
-    make = Make(jobs, ladder, cache, Flights(clock.monotonic), clock)
+    spending = Spending(Quotas(), clock, telemetry)
+    make = Make(jobs, ladder, cache, Flights(clock.monotonic), spending, clock)
     render = Render(
         sources, cache, look, make, renewals, promotions, clock, telemetry, assume_fresh_s=cached.assume_fresh_s
     )

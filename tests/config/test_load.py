@@ -15,6 +15,7 @@ from tintype.config.values import Setting
 from tintype.core.errors import Misconfigured
 from tintype.core.formats import Format
 from tintype.core.policy import Light
+from tintype.core.quota import QuotaSettings
 
 KEY, SALT = "736563726574", "68656c6c6f"
 
@@ -133,6 +134,13 @@ def test_a_tenant_in_full(tmp_path: Path) -> None:
     assert not other.tenant.policy.watermark
     assert other.tenant.policy.light is Light.LINEAR
     assert dict(config.sources.stores)["archive"].secret_key == "shh"
+
+
+def test_a_quota_is_its_tenants_own_and_there_is_none_by_default(tmp_path: Path) -> None:
+    text = "[tenants.acme.quota]\nms_per_s = 200\nms_per_day = 5_000_000\ndark = true\n[tenants.other]\nprefix = '/o'\n"
+    acme, other = load(env={"TINTYPE_TENANTS__ACME__QUOTA__BURST_S": "3"}, path=toml(tmp_path, text)).config.tenants
+    assert acme.tenant.quota == QuotaSettings(ms_per_s=200, burst_s=3, ms_per_day=5_000_000, dark=True)
+    assert (other.tenant.quota.ms_per_s, other.tenant.quota.ms_per_day, other.tenant.quota.dark) == (0, 0, False)
 
 
 def test_an_empty_table_declares_a_tenant(tmp_path: Path) -> None:

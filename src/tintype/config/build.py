@@ -13,6 +13,7 @@ from tintype.config import schema
 from tintype.config.schema import Path
 from tintype.config.values import Config, Setting, TenantConfig
 from tintype.core.policy import Policy
+from tintype.core.quota import QuotaSettings
 from tintype.core.tenant import DeliverySettings, StandIn, Tenant
 from tintype.dialects.imgproxy.settings import ImgproxySettings
 from tintype.sources.settings import StoreSettings
@@ -51,6 +52,7 @@ def _tenant(values: Values, name: str, path_prefix: str) -> TenantConfig:
         name=name,
         policy=replace(Policy(), watermark=bool(watermark), **_at(values, (*at, "policy"))),
         delivery=DeliverySettings(**_at(values, (*at, "delivery"))),
+        quota=QuotaSettings(**_at(values, (*at, "quota"))),
         watermark=watermark,
         fallback=StandIn(**_at(values, (*at, "fallback"))),
         **_only(Tenant, own),

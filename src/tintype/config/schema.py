@@ -15,6 +15,7 @@ import msgspec
 from tintype.config.policy import POLICY
 from tintype.config.values import Config
 from tintype.core.policy import Policy
+from tintype.core.quota import QuotaSettings
 from tintype.core.tenant import DeliverySettings, StandIn, Tenant
 from tintype.dialects.imgproxy.settings import ImgproxySettings
 from tintype.sources.settings import StoreSettings
@@ -68,11 +69,12 @@ def specs() -> MappingProxyType[Path, Spec]:
 
 
 def _tenant(at: Path) -> Iterator[Spec]:
-    yield from _fields(at, Tenant, skip={"name", "policy", "delivery", "watermark", "fallback"})
+    yield from _fields(at, Tenant, skip={"name", "policy", "delivery", "quota", "watermark", "fallback"})
     yield from _fields(at, ImgproxySettings)
     for field in msgspec.structs.fields(Policy):
         yield from _spec((*at, "policy", field.name), field.type, field.default, POLICY.get(field.name, {"doc": ""}))
     yield from _fields((*at, "delivery"), DeliverySettings)
+    yield from _fields((*at, "quota"), QuotaSettings)
     yield from _fields((*at, "watermark"), StandIn, skip=_FALLBACK_ONLY)
     yield from _fields((*at, "fallback"), StandIn)
 

@@ -7,13 +7,15 @@
     |                                                           SourceSlow, SourceIncomplete, SourceTooLarge
     |- ImageError            the bytes of an image              UnsupportedImage, BrokenImage, ImageTooLarge, Poisoned,
     |                                                           UnsupportedOutput
-    |- Overloaded            us: too much to do                 Shed, DeadlinePassed, Draining
+    |- Overloaded            us: too much to do                 Shed, DeadlinePassed, Draining; the client: QuotaExceeded
     `- InternalError         us: a defect                       EngineFailed, Misconfigured
 
 `status` is the HTTP status tintype answers with; a dialect may say a code with another status (see `dialects`).
 """
 
 from __future__ import annotations
+
+from tintype.core.quota import Allowance
 
 
 class TintypeError(Exception):
@@ -191,6 +193,18 @@ class Shed(Overloaded):
     def __init__(self, message: str = "", retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(Overloaded):
+    """This tenant has spent its quota for now; try again after the time that Retry-After names, or have it raised."""
+
+    code = "quota_exceeded"
+    status = 429
+
+    def __init__(self, message: str = "", retry_after_s: float = 1.0, allowances: tuple[Allowance, ...] = ()) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.allowances = allowances
 
 
 class DeadlinePassed(Overloaded):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tintype.core.policy import Policy
+from tintype.core.quota import QuotaSettings
 from tintype.core.settings import setting
 
 
@@ -65,5 +66,6 @@ class Tenant:
     policy: Policy = Policy()  # noqa: RUF009 - frozen, shared on purpose
     source_bytes: int = setting(0, "Largest source body of this tenant, in bytes; 0 = the node's limit.")
     delivery: DeliverySettings = DeliverySettings()
+    quota: QuotaSettings = QuotaSettings()  # noqa: RUF009 - frozen, shared on purpose
     watermark: StandIn = StandIn()
     fallback: StandIn = StandIn()

@@ -16,8 +16,9 @@ from tintype.kit.flights import Flights
 from tintype.ports import Cache, Clock, Finished
 from tintype.services.answers import Timings
 from tintype.services.jobs import Jobs
-from tintype.services.ladder import Ladder
+from tintype.services.ladder import Began, Ladder
 from tintype.services.look import View, Want
+from tintype.services.spending import Spending
 
 # A key and what is kept under it.
 Found: TypeAlias = tuple[str, Entry]
@@ -26,11 +27,14 @@ Found: TypeAlias = tuple[str, Entry]
 class Make:
     """Makes entries."""
 
-    def __init__(self, jobs: Jobs, ladder: Ladder, cache: Cache, flights: Flights[Found], clock: Clock) -> None:
+    def __init__(
+        self, jobs: Jobs, ladder: Ladder, cache: Cache, flights: Flights[Found], spending: Spending, clock: Clock
+    ) -> None:
         self._jobs = jobs
         self._ladder = ladder
         self._cache = cache
         self._flights = flights
+        self._spending = spending
         self._clock = clock
 
     def coming(self, want: Want) -> AbstractContextManager[None]:
@@ -45,7 +49,8 @@ class Make:
                 self._ladder.crowd.arrived(view.want)
             if view.binding.private:
                 timings.outcome = "private"
-                return view.key, await self._render(view, timings)
+                with self._spending.on(view, lambda: None) as began:
+                    return view.key, await self._render(view, timings, began)
             timings.outcome = "shared"  # who leads the flight says miss
             deadline = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
             key, entry = await self._flights.join(view.key, lambda: self._keep(view, timings), deadline)
@@ -64,22 +69,24 @@ class Make:
                 timings.outcome = "hit"
                 return way.key, entry
         timings.outcome = "miss"
-        key, entry = await self._laddered(view, timings) or (view.key, await self._render(view, timings))
+        # What a worker has begun finishes into the cache, even if every client has gone.
+        with self._spending.on(view, lambda: self._flights.began(view.key)) as began:
+            found = await self._laddered(view, timings, began)
+            key, entry = found or (view.key, await self._render(view, timings, began))
         await self._cache.put(key, entry, generation=generation)
         return key, entry
 
-    async def _laddered(self, view: View, timings: Timings) -> Found | None:
+    async def _laddered(self, view: View, timings: Timings, began: Began) -> Found | None:
         """Make the result from a rung or along with one, if there is one or if it is time for one."""
-        made = await self._ladder(view, lambda: self._flights.began(view.key))
+        made = await self._ladder(view, began)
         return (made[0].key, self._rendered(view, made[1], timings)) if made else None
 
-    async def _render(self, view: View, timings: Timings) -> Entry:
+    async def _render(self, view: View, timings: Timings, began: Began) -> Entry:
         if view.plan.passthrough and view.binding.info and not view.binding.info.vector:
             with await self._jobs.source(view) as lease:
                 body = await asyncio.to_thread(os.pread, lease.fd(), lease.binding.size, 0)  # may be 100 MB
                 return _untouched(view, body, self._clock.now())
-        # What a worker has begun finishes into the cache, even if every client has gone.
-        finished = await self._jobs.over_source(view, (view.plan,), lambda: self._flights.began(view.key))
+        finished = await self._jobs.over_source(view, (view.plan,), began)
         return self._rendered(view, finished, timings)
 
     def _rendered(self, view: View, finished: Finished, timings: Timings) -> Entry:

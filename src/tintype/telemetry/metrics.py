@@ -77,6 +77,12 @@ METRICS: tuple[Metric, ...] = (
     ),
     _seconds("request_seconds", "Time from a request's first byte to its answer being ready.", OUTCOME),
     _counter("response_bytes", "Bytes of answers handed to the server.", TENANT),
+    _counter(
+        "quota_refusals",
+        "Misses that their tenant's quota had no room for: refused, or with quota.dark not.",
+        TENANT,
+        Label("mode", ("refused", "dark")),
+    ),
     _counter("aborts", "Clients that went away before their answer."),
     # Engine
     _counter(

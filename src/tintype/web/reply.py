@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, TypeAlias
 
-from tintype.core.errors import TintypeError
+from tintype.core.errors import QuotaExceeded, TintypeError
 from tintype.core.shown import MASK, shown_url
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Telemetry
 from tintype.services.answers import Timings
 from tintype.web.headers import SECURITY, span_of
 from tintype.web.memo import Headers
+from tintype.web.ratelimit import rate_limit
 
 Scope = MutableMapping[str, Any]
 # What the server is handed for an answer: its head, and its body.
@@ -33,6 +34,9 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
 # One piece of a long body: the server takes the next when the client has read, so it bounds what a slow one keeps in memory.
 _CHUNK = 256 * 1024
+
+# Who was refused together comes apart over so many seconds, or over as many as they wait if these are fewer.
+_SPREAD_S = 10
 
 # What fits into the kernel's socket buffers is handed over whole.
 WHOLE = 1024 * 1024
@@ -180,6 +184,8 @@ class Reply:
             headers.append((b"x-tintype-error", printable(f"{error.code}: {error}")))
             if error.retry_after_s is not None:
                 headers.append((b"retry-after", b"%d" % retry_after_s(error.retry_after_s, self.request.id)))
+            if isinstance(error, QuotaExceeded):
+                headers += rate_limit(error.allowances, lambda wait_s: retry_after_s(wait_s, self.request.id))
         outcome = error.code if error else "text"
         await self._start(status, headers, outcome, None)
         await self._finish(body, status, outcome, len(body), error)
@@ -285,9 +291,9 @@ def shown(target: str) -> str:
 
 
 def retry_after_s(least_s: float, request_id: bytes) -> int:
-    """Return whole seconds after which to ask again, spread over as many more: who was refused together comes apart."""
+    """Return whole seconds after which to ask again, a little spread: who was refused together comes apart."""
     seconds = max(1, ceil(least_s))
-    return seconds + zlib.crc32(request_id) % (seconds + 1)
+    return seconds + zlib.crc32(request_id) % (min(seconds, _SPREAD_S) + 1)
 
 
 def printable(text: str) -> bytes:

@@ -31,6 +31,7 @@ REFUSALS: dict[type[TintypeError], tuple[int, str]] = {
     errors.ImageTooLarge: (422, INVALID_IMAGE),
     errors.UnsupportedOutput: (422, INVALID_URL),
     errors.Overloaded: (503, "Service is overloaded"),
+    errors.QuotaExceeded: (429, "Too many requests"),
     errors.DeadlinePassed: (503, "Timeout"),
     errors.Draining: (503, "Service is shutting down"),
     errors.EngineFailed: (503, INTERNAL),
