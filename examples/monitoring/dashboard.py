@@ -40,6 +40,11 @@ def quantile(share: float, metric: str, by: str = "", more: str = "") -> str:
     return f"histogram_quantile({share}, {rate(f'{metric}_bucket', labels, more)})"
 
 
+def failures(more: str) -> str:
+    """Return the rate of some answers; none of them is a line at 0, which "no data" is not."""
+    return f"{rate('tintype_requests_total', 'job', more)} or 0 * {rate('tintype_requests_total', 'job')}"
+
+
 def gauge(metric: str, by: str, more: str = "") -> str:
     return f"sum by ({by}) ({metric}{{{NODES}{more}}})"
 
@@ -67,12 +72,9 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "reqps",
                 "Whose fault a failure is. Mistakes of clients are not in here.",
                 (
-                    (
-                        rate("tintype_requests_total", "job", f',status="5xx",outcome!~"source_.*|{LOAD}"'),
-                        "us",
-                    ),
-                    (rate("tintype_requests_total", "job", ',outcome=~"source_(failed|slow|incomplete)"'), "origin"),
-                    (rate("tintype_requests_total", "job", REFUSED), "load"),
+                    (failures(f',status="5xx",outcome!~"source_.*|{LOAD}"'), "us"),
+                    (failures(',outcome=~"source_(failed|slow|incomplete)"'), "origin"),
+                    (failures(REFUSED), "load"),
                 ),
             ),
             Panel(
