@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
+from tests.e2e.origin import Origin, Page
 from tests.services.conftest import Running, Start
 
 # Every result costs more than the quota: one is let in while nothing is owed.
@@ -78,9 +79,15 @@ async def test_an_original_that_is_not_rendered_is_free(start: Start) -> None:
     assert (await running.ask("/unsafe/raw:1/plain/local:///p.jpg")).status == 200
 
 
-async def test_what_no_worker_began_is_taken_back(start: Start) -> None:
+async def test_what_no_worker_began_is_taken_back(start: Start, origin: Origin, tmp_path: Path) -> None:
     running = await start(SMALL)
-    await running.node.engine.close()  # refuses: it drains
-    assert (await running.ask(path(60))).status == 503
-    assert (await running.ask(path(61))).status == 503  # not 429: nothing was spent
+    for name in ("/p.jpg", "/q.jpg"):
+        origin.pages[name] = Page((tmp_path / "p.jpg").read_bytes(), headers={"Cache-Control": "max-age=86400"})
+        # The header has been read, and is not again.
+        assert (await running.ask(f"/unsafe/w:60/plain/{origin.url}{name}")).status == 200
+        running.clock.ahead += 1000
+    await running.node.engine.close()  # refuses renders from here on: it drains
+    for name in ("/p.jpg", "/q.jpg"):
+        answer = await running.ask(f"/unsafe/w:61/plain/{origin.url}{name}")
+        assert answer.headers["x-tintype-error"].startswith("draining")  # not quota_exceeded: nothing was spent
     assert refusals(running) == 0
