@@ -84,13 +84,6 @@ def test_systemd_unit(tmp_path: Path) -> None:
     assert not [line for line in done.stderr.splitlines() if "tintype.service" in line], done.stderr
 
 
-def test_prometheus() -> None:
-    promtool = tool("promtool", "apt-get install prometheus")
-    command = [promtool, "check", "config", str(EXAMPLES / "prometheus" / "prometheus.yml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 # A node
 
 
