@@ -134,6 +134,13 @@ def test_where_a_worker_is_free_a_prediction_is_no_reason_to_refuse() -> None:
     assert isinstance(gate(load()).admit(asker, 60_000, 11.1), Refusal)
 
 
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_what_a_browser_asks_for_at_once_is_let_in_however_long_it_takes(workers: int) -> None:
+    door = gate(load(workers=workers))
+    assert all(isinstance(door.admit(A, 1000, 0.0), Charge) for _ in range(6))
+    assert not all(isinstance(door.admit(A, 1000, 0.0), Charge) for _ in range(6))
+
+
 def test_a_crowd_may_wait_longer_at_first_and_again_once_it_is_over() -> None:
     door = Gate(load(*[(A, 100.0)] * 12), Expectation(50.0), Patience(0.5, 1.0), most=1000)
 
@@ -157,6 +164,6 @@ def test_the_work_let_in_is_bounded_and_workers_never_idle_for_it(costs: list[fl
     whole = Backlog(Rules(workers, math.inf))
     door = gate(whole)
     let_in = [ms for ms in costs if isinstance(door.admit(A, ms, 0.0), Charge)]
-    assert sum(let_in) / workers / 1000 <= 0.25 + max(costs) * max(1, workers) / workers / 1000
+    assert sum(let_in) / workers / 1000 <= max(0.25, 6 * 0.4 / workers) + max(costs) * max(1, workers) / workers / 1000
     if len(let_in) < len(costs):
         assert len(let_in) >= workers

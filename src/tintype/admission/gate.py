@@ -39,6 +39,8 @@ class Patience:
 
 # What has been fetched may wait this much longer: it has cost something by then.
 _FETCHED = 1.25
+# A browser asks for so many images of a host at once (HTTP/1.1): that many are not too many, however long each takes.
+_AT_ONCE = 6
 # For so long after a refusal, what would be refused alike is not weighed again. Seconds.
 _SHUT_S = 0.02
 _TENANTS = 1000
@@ -114,7 +116,8 @@ class Gate:
         """
         wait_s = max(0.0, self._backlog.wait_s(asker, ms, fetched=fetched) - after_s)
         left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s else 0.0)
-        patience_s = min(self._patience_s(asker, wait_s, now) * (_FETCHED if fetched else 1.0), left_s)
+        patience_s = max(self._patience_s(asker, wait_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
+        patience_s = min(patience_s * (_FETCHED if fetched else 1.0), left_s)
         full = len(self._backlog) >= self._most
         if full or wait_s > patience_s:
             return Refusal(wait_s, max(0.0, patience_s), full)
