@@ -203,6 +203,29 @@ async def test_tenants_do_not_share_bytes(desk: Desk, origin: Origin) -> None:
         await desk.open(mine)
 
 
+async def test_a_purge_waits_for_what_is_just_being_stored(
+    desk: Desk, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin.serve("/x", cache_control="max-age=100")
+    store = desk.sources._bodies
+    put_all, drop = store.put_all, store.drop
+
+    async def slow(new: Sequence[Put]) -> list[bool]:
+        await asyncio.sleep(0.2)
+        kept = await put_all(new)
+        await asyncio.sleep(0.3)  # it is there, and nobody has looked yet whether it should be
+        return kept
+
+    monkeypatch.setattr(store, "put_all", slow)
+    mine = await desk.bind(origin.url + "/x")
+    await desk.sources.drop(Selector(scope=Scope.ALL, tenant="t"), soft=False)
+    await origin.stop()
+    await asyncio.sleep(0.3)
+    with pytest.raises(SourceFailed):
+        await desk.open(mine)
+    assert await drop(Selector(scope=Scope.ALL)) == 0
+
+
 async def test_header_facts_stay_with_the_bytes_they_are_of(desk: Desk, origin: Origin) -> None:
     origin.serve("/x", etag='"1"')
     learnt = await desk.sources.learn(await desk.bind(origin.url + "/x"), INFO)

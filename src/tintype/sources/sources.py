@@ -96,6 +96,7 @@ class SourceStore:
         self._unstored: list[tuple[Got, int]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._storing: set[asyncio.Task[None]] = set()
         self.mezzanines = Mezzanines(bodies, self._purges, clock)
 
     async def bind(self, asker: Asker, ref: SourceRef, forwarded: Forwarded, *, assume_fresh_s: float = 0.0) -> Binding:
@@ -139,8 +140,10 @@ class SourceStore:
     async def drop(self, selector: Selector, *, soft: bool) -> int:
         """Forget bindings and bytes, or let them be stale; see the port. Fetches under way are not stored either."""
         self._purges.add(selector)
-        self._store_now()  # what is purged goes from the store as soon as it is there
+        self._store_now()
         self._forget(selector)
+        # What is purged goes from the store as soon as it is there; until then it could be found.
+        await asyncio.gather(*self._storing, return_exceptions=True)
         if soft:
             return await self._bindings.soften(selector, self._clock.now(), self._memory.stale_while_revalidate_s)
         dropped = await self._bindings.drop(selector)
@@ -271,7 +274,9 @@ class SourceStore:
             self._timer = None
         if self._unstored:
             new, self._unstored = self._unstored, []
-            self._background(self._store(new))
+            storing = self._background(self._store(new))
+            self._storing.add(storing)
+            storing.add_done_callback(self._storing.discard)
 
     async def _store(self, new: Sequence[tuple[Got, int]]) -> None:
         kept = await self._bodies.put_all([_put(got) for got, _ in new])
@@ -320,10 +325,11 @@ class SourceStore:
         self._held.sweep(now, named)
         self.mezzanines.let_go()
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _body_key(binding: Binding) -> str:
