@@ -90,5 +90,5 @@ def _heard(due: list[Due], seconds: float, lines: list[bytes]) -> Heard:
         elif result["code"] in (429, 503):
             heard.refused.append(took)
         else:
-            heard.others[str(result["code"] or result["error"][:60])] += 1
+            heard.others[str(result["code"] or result["error"].rpartition(": ")[2])] += 1
     return heard
