@@ -164,4 +164,7 @@ async def test_a_prefix_of_the_server_and_a_secret(tmp_path: Path) -> None:
         stand.crowd()
         at = f"{options.get('prefix', '')}/red/trusted/w:10/plain/"
         assert (stand.ask(at=at) is not None) is away
+        if options.get("prefix"):
+            assert stand.ask(at=at.replace("/img/", "/imgred/", 1).replace("/imgred/red", "/imgred")) is None
+            assert stand.ask(at=at.removeprefix("/img")) is None
         await stand.sources.close()

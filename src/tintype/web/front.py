@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from tintype.core.errors import Draining, NotFound
 from tintype.web.image import ImagePath
 from tintype.web.memo import Headers
 from tintype.web.quick import Quick
-from tintype.web.reply import Desk, Receive, Reply, Scope, Send, request_of
+from tintype.web.reply import Desk, Receive, Reply, Scope, Send, raw_path, request_of, within
 from tintype.web.settings import ServerSettings
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -71,12 +70,13 @@ class Front:
         return True
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = _raw_path(scope)
+        path = raw_path(scope)
         reply = Reply(send, request_of(scope, path, self._desk), self._desk)
-        if not _within(path, self._prefix):
+        inner = within(path, self._prefix)
+        if inner is None:
             await reply.text(404, " ", error=NotFound(f"paths here begin with {self._prefix}/"))
             return
-        path = path[len(self._prefix) :] or "/"
+        path = inner
         if self._control and path.startswith("/v1/"):
             await self._control({**scope, "path": path, "raw_path": path.encode("latin-1")}, receive, send)
             return
@@ -104,17 +104,6 @@ class Front:
             await self._home(scope, receive, send)
             return
         await reply.html(_LANDING)
-
-
-def _raw_path(scope: Scope) -> str:
-    raw: Any = scope.get("raw_path") or scope["path"].encode("utf-8")
-    path: str = raw.decode("latin-1").partition("?")[0]
-    # Some clients join a base URL and a path with one slash too many; imgproxy's users rely on it being harmless.
-    return "/" + path.lstrip("/")
-
-
-def _within(path: str, prefix: str) -> bool:
-    return not prefix or path == prefix or path.startswith(prefix + "/")
 
 
 _LANDING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>tintype</title>

@@ -81,6 +81,21 @@ def request_of(scope: Scope, path: str, desk: Desk) -> Request:
     return Request(scope["method"], target, headers, desk.ids.of(headers), began, raw)
 
 
+def raw_path(scope: Scope) -> str:
+    """Return a request's path as it came, with one slash at its begin."""
+    raw: Any = scope.get("raw_path") or scope["path"].encode("utf-8")
+    path: str = raw.decode("latin-1").partition("?")[0]
+    # Some clients join a base URL and a path with one slash too many; imgproxy's users rely on it being harmless.
+    return "/" + path.lstrip("/")
+
+
+def within(path: str, prefix: str) -> str | None:
+    """Return the path below the server's prefix; None for one that is elsewhere."""
+    if prefix and path != prefix and not path.startswith(prefix + "/"):
+        return None
+    return path[len(prefix) :] or "/"
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What every reply needs: where it is counted, and how long a client may take to read it."""
@@ -174,18 +189,9 @@ class Reply:
     ) -> None:
         """Send a short text: an error, or what a path other than an image's says."""
         body = text.encode()
-        headers: Headers = [
-            *SECURITY,
-            (b"content-type", b"text/plain" if text.isascii() else b"text/plain; charset=utf-8"),
-            (b"content-length", str(len(body)).encode()),
-            *(extra or []),
-        ]
+        headers = [*of_text(body), *(extra or [])]
         if error is not None:
-            headers.append((b"x-tintype-error", printable(f"{error.code}: {error}")))
-            if error.retry_after_s is not None:
-                headers.append((b"retry-after", b"%d" % retry_after_s(error.retry_after_s, self.request.id)))
-            if isinstance(error, QuotaExceeded):
-                headers += rate_limit(error.allowances, lambda wait_s: retry_after_s(wait_s, self.request.id))
+            headers += of_error(error, self.request.id)
         outcome = error.code if error else "text"
         await self._start(status, headers, outcome, None)
         await self._finish(body, status, outcome, len(body), error)
@@ -272,6 +278,22 @@ def common(tenant: Tenant | None) -> Headers:
     return [(b"server", b"tintype"), *(allowed if origin else [])]
 
 
+def of_text(body: bytes) -> Headers:
+    """Return what describes a short text."""
+    kind = b"text/plain" if body.isascii() else b"text/plain; charset=utf-8"
+    return [*SECURITY, (b"content-type", kind), (b"content-length", b"%d" % len(body))]
+
+
+def of_error(error: TintypeError, request_id: bytes) -> Headers:
+    """Return what an error tells in headers: its code and message, when to ask again, what is left of quotas."""
+    headers: Headers = [(b"x-tintype-error", _printable(f"{error.code}: {error}"))]
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % retry_after_s(error.retry_after_s, request_id)))
+    if isinstance(error, QuotaExceeded):
+        headers += rate_limit(error.allowances, lambda wait_s: retry_after_s(wait_s, request_id))
+    return headers
+
+
 def unchanged(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Return those of an answer's headers that are sent with 304: without what describes the body."""
     return [header for header in headers if header[0] not in _OF_BODY]
@@ -296,5 +318,5 @@ def retry_after_s(least_s: float, request_id: bytes) -> int:
     return seconds + zlib.crc32(request_id) % (min(seconds, _SPREAD_S) + 1)
 
 
-def printable(text: str) -> bytes:
+def _printable(text: str) -> bytes:
     return re.sub(r"[^\x20-\x7e]", "?", text)[:512].encode()

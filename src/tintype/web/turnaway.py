@@ -15,10 +15,10 @@ from tintype.core.errors import Shed, TintypeError
 from tintype.core.limits import Limits
 from tintype.ports import Acquainted, Clock, Prepared
 from tintype.web.forward import forwarded
-from tintype.web.headers import SECURITY, lane_of
+from tintype.web.headers import lane_of
 from tintype.web.memo import Headers
 from tintype.web.mounts import Mount, Site
-from tintype.web.reply import Messages, common, printable, retry_after_s
+from tintype.web.reply import Messages, common, of_error, of_text, raw_path, within
 
 
 class TurnAway:
@@ -35,7 +35,8 @@ class TurnAway:
         *,
         prefix: str = "",
     ) -> None:
-        self._site, self._gate, self._sources, self._limits, self._prefix = site, gate, sources, limits, prefix
+        self._site, self._gate, self._sources, self._limits = site, gate, sources, limits
+        self._prefix = prefix.rstrip("/")
         self._now, self._monotonic = clock.now, clock.monotonic
         self._telemetry = telemetry
         self._seconds = telemetry.timer("request_seconds", outcome="other")
@@ -47,9 +48,9 @@ class TurnAway:
         """Return the two messages that refuse a request, counted and logged, or None."""
         if not self._gate.shut(began):
             return None
-        path = "/" + scope["raw_path"].decode("latin-1").lstrip("/").removeprefix(self._prefix.lstrip("/")).lstrip("/")
-        found = self._site.mounts.find(headers.get(b"host", b"").decode("latin-1"), path)
-        if found is None or len(path) + len(scope["query_string"]) > self._limits.url_bytes:
+        path = within(raw_path(scope), self._prefix)
+        found = path and self._site.mounts.find(headers.get(b"host", b"").decode("latin-1"), path)
+        if not path or not found or len(path) + len(scope["query_string"]) > self._limits.url_bytes:
             return None
         mount, rest = found
         shed = self._gate.refused(mount.tenant.name, lane_of(headers), began)
@@ -74,11 +75,8 @@ class TurnAway:
         body, tenant = text.encode(), mount.tenant
         headers: Headers = [
             (b"x-request-id", request_id),
-            *SECURITY,
-            (b"content-type", b"text/plain"),
-            (b"content-length", b"%d" % len(body)),
-            (b"x-tintype-error", printable(f"{shed.code}: {shed}")),
-            (b"retry-after", b"%d" % retry_after_s(shed.retry_after_s or 1.0, request_id)),
+            *of_text(body),
+            *of_error(shed, request_id),
             *common(tenant),
             (b"server-timing", b"cache;desc=" + shed.code.encode()),
         ]
