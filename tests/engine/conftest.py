@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import io
 import json
-import math
 import os
 import struct
 import sys
@@ -19,12 +18,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.gates import patient
 from tests.metrics import total
 from tintype.admission.asker import Asker
-from tintype.admission.backlog import Backlog
-from tintype.admission.expect import Expectation
-from tintype.admission.gate import Gate, Patience
-from tintype.admission.queue import Rules
+from tintype.admission.gate import Gate
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
@@ -46,11 +43,6 @@ def command_of(module: str) -> tuple[str, ...]:
 
 
 BAD = command_of("tests.engine.bad_worker")
-
-
-def patient(workers: int, most: int = 10_000) -> Gate:
-    """A gate that lets everything in, up to so much at once."""
-    return Gate(Backlog(Rules(workers, target_s=math.inf)), Expectation(50.0), Patience(math.inf, math.inf), most=most)
 
 
 def plan(width: int = 1) -> Plan:

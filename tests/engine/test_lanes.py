@@ -9,7 +9,8 @@ import sys
 import pytest
 from msgspec import structs
 
-from tests.engine.conftest import Bench, Benches, patient, plan, sealed
+from tests.engine.conftest import Bench, Benches, plan, sealed
+from tests.gates import patient
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog
 from tintype.admission.expect import Expectation

@@ -11,7 +11,8 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from tests.engine.conftest import Benches, command_of, patient, plan, sealed
+from tests.engine.conftest import Benches, command_of, plan, sealed
+from tests.gates import patient
 from tintype.admission.asker import Asker
 from tintype.core.errors import (
     BrokenImage,

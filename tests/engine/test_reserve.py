@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from tests.engine.conftest import BAD, Bench, Benches, patient, plan, sealed
+from tests.engine.conftest import BAD, Bench, Benches, plan, sealed
+from tests.gates import patient
 from tintype.admission.asker import Asker
 from tintype.core.errors import EngineFailed
 from tintype.core.formats import Format

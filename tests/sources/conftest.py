@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.gates import patient
 from tests.metrics import total
 from tests.sources.origin import Origin
 from tintype.admission.asker import Asker
-from tintype.admission.backlog import Backlog
-from tintype.admission.expect import Expectation
-from tintype.admission.gate import Gate, Patience
-from tintype.admission.queue import Rules
+from tintype.admission.gate import Gate
 from tintype.core.binding import Binding
 from tintype.core.limits import Limits
 from tintype.core.pipeline import SourceRef
@@ -89,11 +86,6 @@ class Desk:
 
 
 Make = Callable[..., Desk]
-
-
-def patient() -> Gate:
-    """A gate that lets everything in."""
-    return Gate(Backlog(Rules(workers=1)), Expectation(0.0), Patience(math.inf, math.inf), most=10_000)
 
 
 @pytest.fixture

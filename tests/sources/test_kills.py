@@ -22,7 +22,8 @@ from tintype.core.pipeline import SourceRef
 from tintype.ports import Forwarded
 from tintype.sources.assemble import open_sources
 from tintype.sources.settings import SourceSettings
-from tests.sources.conftest import Clock, Lasting, patient
+from tests.gates import patient
+from tests.sources.conftest import Clock, Lasting
 from tintype.admission.asker import Asker
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings

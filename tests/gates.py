@@ -1,0 +1,16 @@
+"""Gates for tests of what is behind them."""
+
+from __future__ import annotations
+
+import math
+
+from tintype.admission.backlog import Backlog
+from tintype.admission.expect import Expectation
+from tintype.admission.gate import Gate, Patience
+from tintype.admission.queue import Rules
+
+
+def patient(workers: int = 1, most: int = 10_000) -> Gate:
+    """Return a gate that lets everything in, up to so much at once."""
+    rules = Rules(workers, target_s=math.inf)
+    return Gate(Backlog(rules), Expectation(50.0), Patience(math.inf, math.inf), most=most)
