@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.cells import distinct
-from bench.node import end, free_port
-from bench.origin import wait
+from bench.node import free_port
+from bench.origin import started
 
 
 @contextlib.contextmanager
@@ -20,12 +19,8 @@ def serving(root: Path) -> Iterator[str]:
     """Serve a folder from a process of its own; yields the base URL, below which `/ANYTHING/NAME` are distinct files."""
     port = free_port()
     command = [sys.executable, "-c", "from bench.fresh import main; main()", str(root), str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        wait(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        end(process)
+    with started(command, port) as base:
+        yield base
 
 
 def main() -> None:

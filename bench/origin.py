@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -43,6 +43,13 @@ def serving(root: Path, work: Path, *, fresh_s: int = 3600) -> Iterator[str]:
     else:
         command = [sys.executable, "-c", "from bench.origin import serve_files; serve_files()"]
         command += [str(root), str(port), str(fresh_s)]
+    with started(command, port) as base:
+        yield base
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str], port: int) -> Iterator[str]:
+    """Run a server that will listen on a port until the block ends; yields its base URL once it does."""
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         wait(port)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ from typing import cast
 
 import uvloop
 
-from bench.node import end, free_port
-from bench.origin import wait
+from bench.node import free_port
+from bench.origin import started
 
 _SELDOM = 50
 _END = b"\r\n\r\n"
@@ -30,12 +29,8 @@ def serving(root: Path, _work: Path, *, delay_ms: int = 0, seldom_ms: int = 0) -
     """Serve a folder from a process of its own, each file `delay_ms` late, 2 % of them `seldom_ms`; yields the base URL."""
     port = free_port()
     command = [sys.executable, "-c", "from bench.slow import main; main()", str(root)]
-    process = subprocess.Popen([*command, *map(str, (port, delay_ms, seldom_ms))], stderr=subprocess.DEVNULL)
-    try:
-        wait(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        end(process)
+    with started([*command, *map(str, (port, delay_ms, seldom_ms))], port) as base:
+        yield base
 
 
 def late_ms(name: str, delay_ms: int, seldom_ms: int) -> int:
