@@ -5,12 +5,10 @@ The handler is an argument: the codecs in production (`handler.py`), anything at
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import mmap
 import os
 import resource
-import select
 import sys
 import time
 import traceback
@@ -39,11 +37,10 @@ from tintype.core.messages import (
 )
 from tintype.core.plan import Plan
 from tintype.worker import sandbox
+from tintype.worker.heap import Heap
 from tintype.worker.link import Link, close_all
 
 Buffer: TypeAlias = mmap.mmap
-
-_REST_S = 1.0
 
 
 class Rendered(Protocol):
@@ -102,7 +99,7 @@ def reporting(link: Link) -> Iterator[None]:
 
 def serve(desk: Desk, confined: sandbox.Confined) -> None:
     """Say Ready and answer requests until the socket closes."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+    heap = Heap()
     desk.link.send(Ready(pid=os.getpid(), layers=confined.layers, missing=confined.missing))
     while (request := desk.link.receive()) is not None:
         message, fds = request
@@ -112,9 +109,7 @@ def serve(desk: Desk, confined: sandbox.Confined) -> None:
         reply, results = _answer(desk, message, fds)
         desk.link.send(reply, results)
         close_all(results)
-        # A small block near the end of the heap keeps all that is free below it: give that back once there is time for it.
-        if trim is not None and not select.select((desk.link.fileno(),), (), (), _REST_S)[0]:
-            trim(0)
+        heap.rest(desk.link.fileno())
 
 
 def _answer(desk: Desk, message: Probe | Job | Check, fds: list[int]) -> tuple[FromWorker, list[int]]:
