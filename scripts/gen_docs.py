@@ -47,6 +47,8 @@ _SECTIONS = {
     "tenants.*.policy": "[tenants.NAME.policy]",
     "tenants.*.delivery": "[tenants.NAME.delivery]",
     "tenants.*.quota": "[tenants.NAME.quota]",
+    "tenants.*.key_quota": "[tenants.NAME.key_quota]",
+    "tenants.*.client_quota": "[tenants.NAME.client_quota]",
     "tenants.*.watermark": "[tenants.NAME.watermark]",
     "tenants.*.fallback": "[tenants.NAME.fallback]",
 }

@@ -56,7 +56,8 @@ def test_urls_mean_what_was_called(call: dict[str, Any], means: str, plain: bool
     source = "plain/https://example.com/a%20b.jpg%3Fx=1%402"
     meant = UNSIGNED.parse(f"/_/{means}/{source}" if means else f"/_/{source}", NOW)
     assert url.startswith("https://img.example.com/")
-    assert DIALECT.parse(target(url), NOW) == meant
+    asked = DIALECT.parse(target(url), NOW)
+    assert (asked.pipeline, asked.delivery) == (meant.pipeline, meant.delivery)
 
 
 @given(

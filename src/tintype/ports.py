@@ -305,7 +305,7 @@ class Dialect(Protocol):
         ...
 
     def format(self, asked: Asked) -> str:
-        """Write the canonical target, signed with the first key. parse(format(x)) == x."""
+        """Write the canonical target, signed with the first key. parse(format(x)) == x, but for the key."""
         ...
 
     def refusal(self, error: Exception) -> tuple[int, str]:

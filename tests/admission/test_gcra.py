@@ -86,14 +86,14 @@ def test_what_costs_more_than_a_quota_is_allowed_while_nothing_is_owed_and_paid_
     assert first.allowed
     again = spend(first.account, policies, 500.0, START_S)
     assert again.wait_s == pytest.approx(50.0)
-    assert again.refusal[0].left_ms == 0.0
+    assert again.allowances[0].left_ms == 0.0
 
 
 def test_the_longest_wait_counts_and_each_policy_tells_its_own() -> None:
     policies = (Policy("second", 100, 10), Policy("day", 120, 86_400))
     spent = spend(Account(), policies, 100.0, START_S)
     refused = spend(spent.account, policies, 50.0, START_S)
-    second, day = refused.refusal
+    second, day = refused.allowances
     assert second.wait_s == pytest.approx(5.0)
     assert day.wait_s == pytest.approx(30 * 720)
     assert refused.wait_s == day.wait_s

@@ -50,7 +50,8 @@ def test_url_of_a_client_means_what_it_should(line: dict[str, Any]) -> None:
     source = base64.urlsafe_b64encode(line["means"]["source"].encode()).decode()
     options = line["means"]["options"]
     meant = UNSIGNED.parse(f"/unsafe/{options}/{source}" if options else f"/unsafe/{source}", NOW)
-    assert dialect.parse(line["url"], NOW) == meant
+    asked = dialect.parse(line["url"], NOW)
+    assert (asked.pipeline, asked.delivery) == (meant.pipeline, meant.delivery)
 
 
 def test_every_client_has_lines_that_work() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tintype.core.errors import BadRequest, Misconfigured, NotSigned, SignatureLeftOut
 from tintype.dialects.imgproxy import Imgproxy, ImgproxySettings
@@ -96,10 +97,20 @@ def test_repaired_paths_are_signed_as_they_were_meant() -> None:
 def test_several_keys_are_tried_and_the_first_one_signs() -> None:
     both = dialect(keys=(KEY, SALT), salts=(SALT, KEY))
     asked = both.parse(f"/{sign(PATH)}{PATH}", NOW)
-    assert both.parse(f"/{sign(PATH, SALT, KEY)}{PATH}", NOW) == asked
+    second = both.parse(f"/{sign(PATH, SALT, KEY)}{PATH}", NOW)
+    assert (asked.key, second.key) == ("1", "2")
+    assert replace(second, key="1") == asked
+    assert both.format(second) == both.format(asked)
     with pytest.raises(NotSigned):
         both.parse(f"/{sign(PATH, SALT, SALT)}{PATH}", NOW)
     assert dialect().parse(both.format(asked), NOW) == asked
+
+
+def test_keys_are_called_by_their_ids_and_tokens_have_no_name() -> None:
+    both = dialect(keys=(KEY, SALT), salts=(SALT, KEY), key_ids=("2025", ""), trusted_signatures=("abc",))
+    signatures = sign(PATH), sign(PATH, SALT, KEY), "abc"
+    assert [both.parse(f"/{one}{PATH}", NOW).key for one in signatures] == ["2025", "2", ""]
+    assert Imgproxy(ImgproxySettings()).parse(f"/any{PATH}", NOW).key == ""
 
 
 def test_truncated_signatures_have_exactly_their_size() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import io
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -91,3 +94,24 @@ async def test_what_no_worker_began_is_taken_back(start: Start, origin: Origin, 
         answer = await running.ask(f"/unsafe/w:61/plain/{origin.url}{name}")
         assert answer.headers["x-tintype-error"].startswith("draining")  # not quota_exceeded: nothing was spent
     assert refusals(running) == 0
+
+
+async def test_a_key_has_a_quota_of_its_own(start: Start) -> None:
+    running = await start(
+        'keys = ["11", "22"]\nsalts = ["33", "44"]\nkey_ids = ["shop", "press"]\nkey_quota = { ms_per_s = 1, burst_s = 1 }'
+    )
+    assert (await running.ask(signed(path(60), "11", "33"))).status == 200
+    refused = await running.ask(signed(path(61), "11", "33"))
+    assert refused.status == 429
+    assert refused.headers["ratelimit-policy"] == '"key-second";q=1;qu="tintype-worker-ms";w=1'
+    assert "tenants.default.key_quota" in refused.headers["x-tintype-error"]
+    assert (await running.ask(signed(path(60), "11", "33"))).status == 200  # a hit
+    assert (await running.ask(signed(path(61), "22", "44"))).status == 200
+    assert (await running.ask(path(62))).status == 200  # a token is no key
+    assert running.metric("tintype_quota_refusals_total", tenant="default", scope="key", mode="refused") == 1
+
+
+def signed(target: str, key: str, salt: str) -> str:
+    made = hmac.new(bytes.fromhex(key), bytes.fromhex(salt) + target.removeprefix("/unsafe").encode(), sha256)
+    signature = base64.urlsafe_b64encode(made.digest()).rstrip(b"=").decode()
+    return f"/{signature}{target.removeprefix('/unsafe')}"

@@ -24,6 +24,7 @@ class Asker:
         tenant: its share is `weight`, against those of the tenants that want something at the same time.
         client: within the tenant, clients have equal shares; "" where they are not told apart.
         deadline: of Clock.monotonic, in seconds: after it nobody wants the answer.
+        firm: it is the client's own deadline, not a bound of the node: what will hardly be done by it is not begun.
     """
 
     tenant: str
@@ -31,3 +32,4 @@ class Asker:
     lane: Lane = Lane.INTERACTIVE
     weight: float = 1.0
     deadline: float = math.inf
+    firm: bool = False

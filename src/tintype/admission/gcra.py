@@ -38,18 +38,18 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The account afterwards, and if the work is refused, what each policy leaves, and how long it has the work wait."""
+    """The account afterwards, what each policy left before, and how long it has the work wait: 0 if it is allowed."""
 
     account: Account
-    refusal: tuple[Allowance, ...] = ()
+    allowances: tuple[Allowance, ...]
 
     @property
     def allowed(self) -> bool:
-        return not self.refusal
+        return not self.wait_s
 
     @property
     def wait_s(self) -> float:
-        return max((one.wait_s for one in self.refusal), default=0.0)
+        return max((one.wait_s for one in self.allowances), default=0.0)
 
 
 def spend(account: Account, policies: Sequence[Policy], ms: float, now: float) -> Decision:
@@ -61,7 +61,7 @@ def spend(account: Account, policies: Sequence[Policy], ms: float, now: float) -
     allowances = tuple(_allowance(one, before.owed_ms[one.name], ms) for one in policies)
     if any(one.wait_s for one in allowances):
         return Decision(before, allowances)
-    return Decision(Account(before.at, {name: owed + ms for name, owed in before.owed_ms.items()}))
+    return Decision(Account(before.at, {name: owed + ms for name, owed in before.owed_ms.items()}), allowances)
 
 
 def give_back(account: Account, ms: float) -> Account:

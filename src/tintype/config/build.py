@@ -53,6 +53,8 @@ def _tenant(values: Values, name: str, path_prefix: str) -> TenantConfig:
         policy=replace(Policy(), watermark=bool(watermark), **_at(values, (*at, "policy"))),
         delivery=DeliverySettings(**_at(values, (*at, "delivery"))),
         quota=QuotaSettings(**_at(values, (*at, "quota"))),
+        key_quota=QuotaSettings(**_at(values, (*at, "key_quota"))),
+        client_quota=QuotaSettings(**_at(values, (*at, "client_quota"))),
         watermark=watermark,
         fallback=StandIn(**_at(values, (*at, "fallback"))),
         **_only(Tenant, own),

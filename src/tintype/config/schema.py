@@ -25,6 +25,7 @@ Path = tuple[str, ...]
 # In the place of a name that the operator chooses: tenants.*, sources.stores.*
 ANY = "*"
 SECTIONS = ("server", "engine", "admission", "security", "cache", "sources", "telemetry", "limits")
+_QUOTAS = ("quota", "key_quota", "client_quota")
 _FALLBACK_ONLY = frozenset({"status", "ttl_s"})
 
 
@@ -69,12 +70,13 @@ def specs() -> MappingProxyType[Path, Spec]:
 
 
 def _tenant(at: Path) -> Iterator[Spec]:
-    yield from _fields(at, Tenant, skip={"name", "policy", "delivery", "quota", "watermark", "fallback"})
+    yield from _fields(at, Tenant, skip={"name", "policy", "delivery", *_QUOTAS, "watermark", "fallback"})
     yield from _fields(at, ImgproxySettings)
     for field in msgspec.structs.fields(Policy):
         yield from _spec((*at, "policy", field.name), field.type, field.default, POLICY.get(field.name, {"doc": ""}))
     yield from _fields((*at, "delivery"), DeliverySettings)
-    yield from _fields((*at, "quota"), QuotaSettings)
+    for quota in _QUOTAS:
+        yield from _fields((*at, quota), QuotaSettings)
     yield from _fields((*at, "watermark"), StandIn, skip=_FALLBACK_ONLY)
     yield from _fields((*at, "fallback"), StandIn)
 

@@ -25,7 +25,8 @@ class Delivery(Value, frozen=True):
 
 
 class Asked(Value, frozen=True):
-    """A verified, parsed request."""
+    """A verified, parsed request. `key`: the name of the key that it was signed with; "" = none."""
 
     pipeline: Pipeline
     delivery: Delivery = Delivery()
+    key: str = ""

@@ -196,7 +196,7 @@ class Shed(Overloaded):
 
 
 class QuotaExceeded(Overloaded):
-    """This tenant has spent its quota for now; try again after the time that Retry-After names, or have it raised."""
+    """A quota (tenant, key or client) is spent for now; try again after the time that Retry-After names, or have it raised."""
 
     code = "quota_exceeded"
     status = 429

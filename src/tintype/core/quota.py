@@ -1,4 +1,4 @@
-"""A quota: how many milliseconds of a worker a tenant may spend, as it is set, and what is left of it, as it is told."""
+"""A quota: how many milliseconds of a worker somebody may spend, as it is set, and what is left of it, as it is told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tintype.core.settings import setting
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
-    """What a tenant may spend on one node: the milliseconds of a worker that its misses are predicted to take."""
+    """What a tenant, or each key or client of it, may spend on one node: what its misses are predicted to take of a worker."""
 
     ms_per_s: int = setting(
         0, "Milliseconds of a worker per second that its misses may take; 0 = no limit.", most=10**7

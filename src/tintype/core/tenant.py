@@ -67,5 +67,7 @@ class Tenant:
     source_bytes: int = setting(0, "Largest source body of this tenant, in bytes; 0 = the node's limit.")
     delivery: DeliverySettings = DeliverySettings()
     quota: QuotaSettings = QuotaSettings()  # noqa: RUF009 - frozen, shared on purpose
+    key_quota: QuotaSettings = QuotaSettings()  # noqa: RUF009 - of each of its keys
+    client_quota: QuotaSettings = QuotaSettings()  # noqa: RUF009 - of each of its clients
     watermark: StandIn = StandIn()
     fallback: StandIn = StandIn()

@@ -60,7 +60,7 @@ class Jobs:
     def asker(self, view: View) -> Asker:
         """Return who a job is charged to: it outlives the request, as others may wait for its result too."""
         lane = Lane.RENEWAL if view.behind else view.want.lane
-        return dataclasses.replace(view.want.asker, lane=lane, deadline=self.deadline(behind=view.behind))
+        return dataclasses.replace(view.want.asker, lane=lane, deadline=self.deadline(behind=view.behind), firm=False)
 
     async def source(self, view: View) -> Lease:
         """Open the bytes that a view is of. Raises SourceError, Moved."""

@@ -26,7 +26,14 @@ from tintype.services.standins import StandIns
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One request, read and verified. `etags` are the keys the client has; `deadline` is monotonic; `lane`: how urgent it is."""
+    """One request, read and verified.
+
+    Attributes:
+        etags: the keys the client has.
+        deadline: monotonic; `firm`: the client's own.
+        lane: how urgent it is.
+        client: whose request it is within the tenant, as admission.Asker has it.
+    """
 
     tenant: Tenant
     asked: Asked
@@ -35,10 +42,12 @@ class Want:
     deadline: float
     etags: frozenset[str] = frozenset()
     lane: Lane = Lane.INTERACTIVE
+    client: str = ""
+    firm: bool = False
 
     @property
     def asker(self) -> Asker:
-        return Asker(self.tenant.name, lane=self.lane, weight=self.tenant.weight, deadline=self.deadline)
+        return Asker(self.tenant.name, self.client, self.lane, self.tenant.weight, self.deadline, self.firm)
 
     @property
     def wears_watermark(self) -> bool:

@@ -1,16 +1,14 @@
-"""Spending: what is made for a tenant is charged to its quota, or refused."""
+"""Spending: what is made for a tenant is charged to its quota, and to those of the key and the client, or refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tintype.admission.gcra import Decision
-from tintype.admission.quotas import Quotas
+from tintype.admission.quotas import Claim, Holder, Quotas, Verdict, policies_of
 from tintype.core.errors import QuotaExceeded
-from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Telemetry
-from tintype.services.look import View
+from tintype.services.look import View, Want
 
 
 class Spending:
@@ -31,31 +29,42 @@ class Spending:
         Yields what is to be called instead of `began` once a worker has it; without that call, the charge is taken back.
 
         Raises:
-            QuotaExceeded: the tenant has spent what it may.
+            QuotaExceeded: the tenant, the key or the client has spent what it may.
         """
-        tenant, ms = view.want.tenant, _price_ms(view)
-        owed = bool(ms) and self._charge(tenant, ms)
+        ms = _price_ms(view)
+        owing = self._charge(view.want, ms) if ms else ()
 
         def done() -> None:
-            nonlocal owed
-            owed = False
+            nonlocal owing
+            owing = ()
             began()
 
         try:
             yield done
         finally:
-            if owed:
-                self._quotas.give_back(tenant.name, ms)
+            self._quotas.give_back(owing, ms)
 
-    def _charge(self, tenant: Tenant, ms: float) -> bool:
-        """Charge a tenant; returns whether it was."""
-        decision = self._quotas.spend(tenant.name, tenant.quota, ms, self._clock.monotonic())
-        if decision.allowed:
-            return True
-        self._telemetry.count("quota_refusals", tenant=tenant.name, mode="dark" if tenant.quota.dark else "refused")
-        if tenant.quota.dark:
-            return False
-        raise _refused(tenant, decision, ms)
+    def _charge(self, want: Want, ms: float) -> tuple[Claim, ...]:
+        """Charge whoever a want is of; returns those that were."""
+        claims = _claims(want)
+        verdict = self._quotas.spend(claims, ms, self._clock.monotonic())
+        for claim in verdict.lacking:
+            mode = "dark" if claim.quota.dark else "refused"
+            self._telemetry.count("quota_refusals", tenant=claim.tenant, scope=claim.holder.value, mode=mode)
+        if not verdict.allowed:
+            raise _refused(verdict, ms)
+        return verdict.charged
+
+
+def _claims(want: Want) -> list[Claim]:
+    """Return the claims of those who have a limit; who is not known by name has none of its own."""
+    tenant = want.tenant
+    claims = [
+        Claim(Holder.TENANT, tenant.name, "", tenant.quota),
+        *([Claim(Holder.KEY, tenant.name, want.asked.key, tenant.key_quota)] if want.asked.key else []),
+        *([Claim(Holder.CLIENT, tenant.name, want.client, tenant.client_quota)] if want.client else []),
+    ]
+    return [claim for claim in claims if policies_of(claim.quota)]
 
 
 def _price_ms(view: View) -> float:
@@ -64,10 +73,11 @@ def _price_ms(view: View) -> float:
     return 0.0 if view.behind or untouched else view.plan.cost.cpu_ms
 
 
-def _refused(tenant: Tenant, decision: Decision, ms: float) -> QuotaExceeded:
-    least = max(decision.refusal, key=lambda one: one.wait_s)
+def _refused(verdict: Verdict, ms: float) -> QuotaExceeded:
+    least = max(verdict.told, key=lambda one: one.wait_s)
+    settings = ", ".join(claim.setting for claim in verdict.lacking if not claim.quota.dark)
     why = (
         f"this takes {ms:.0f} ms of a worker, and {least.left_ms:.0f} are left of {least.quota_ms} per {least.window_s} s"
-        f" (tenants.{tenant.name}.quota)"
+        f" ({settings})"
     )
-    return QuotaExceeded(why, decision.wait_s, decision.refusal)
+    return QuotaExceeded(why, least.wait_s, verdict.told)

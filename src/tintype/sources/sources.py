@@ -224,7 +224,7 @@ class SourceStore:
             return
 
         until = self._clock.monotonic() + self._memory.held_s
-        nobody = dataclasses.replace(want.asker, lane=Lane.RENEWAL, deadline=until)
+        nobody = dataclasses.replace(want.asker, lane=Lane.RENEWAL, deadline=until, firm=False)
 
         async def ask() -> None:
             with contextlib.suppress(TintypeError):

@@ -79,8 +79,9 @@ METRICS: tuple[Metric, ...] = (
     _counter("response_bytes", "Bytes of answers handed to the server.", TENANT),
     _counter(
         "quota_refusals",
-        "Misses that their tenant's quota had no room for: refused, or with quota.dark not.",
+        "Misses that a quota had no room for, by whose it is: refused, or with its dark setting not.",
         TENANT,
+        Label("scope", ("tenant", "key", "client")),
         Label("mode", ("refused", "dark")),
     ),
     _counter("aborts", "Clients that went away before their answer."),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from tintype.core.asked import Asked
 from tintype.core.errors import BadRequest, Expired, Misconfigured
 from tintype.dialects.imgproxy import grammar, options, refusal
@@ -38,8 +40,8 @@ class Imgproxy:
     def parse(self, target: str, now: float) -> Asked:
         """Read a raw request target; see `ports.Dialect.parse`."""
         signature, path = grammar.split(target)
-        self._signatures.verify(signature, path)
-        asked = self._read(path)
+        key = self._signatures.verify(signature, path)
+        asked = replace(self._read(path), key=key)
         if 0 < asked.delivery.expires_at < int(now):
             raise Expired
         return asked
@@ -105,6 +107,6 @@ class Imgproxy:
         """Whether a path means the request when it comes back; what reads it is the judge."""
         signature, _, _ = self._signatures.sign(path).partition("/")
         try:
-            return self._read(grammar.split(f"/{signature}{path}")[1]) == asked
+            return self._read(grammar.split(f"/{signature}{path}")[1]) == replace(asked, key="")
         except BadRequest:
             return False

@@ -24,19 +24,27 @@ class Signatures:
             raise Misconfigured(f"imgproxy signature_size is {settings.signature_size}; it takes 1 to 32")
         # A hash that has taken in key and salt is copied for each path.
         self._hashes = tuple(hmac.new(key, salt, sha256) for key, salt in zip(keys, salts, strict=True))
+        self._names = [name or str(at) for at, name in enumerate(settings.key_ids or [""] * len(keys), 1)]
         self._trusted = tuple(token.encode() for token in settings.trusted_signatures)
         self._size = settings.signature_size
         self._separator = settings.arguments_separator
 
-    def verify(self, signature: str, path: str) -> None:
-        """Raise NotSigned unless the signature is right for the path, which begins with a slash."""
+    def verify(self, signature: str, path: str) -> str:
+        """Return the name of the key that signed a path, which begins with a slash; "" for a token, or if nothing is checked.
+
+        Raises:
+            NotSigned: the signature is not right for the path.
+        """
         if not self._hashes:
             if self._separator in signature:
                 raise SignatureLeftOut
-            return
-        if self._is_trusted(signature) or self._is_made(signature, path):
-            return
-        raise NotSigned
+            return ""
+        if self._is_trusted(signature):
+            return ""
+        name = self._signer(signature, path)
+        if name is None:
+            raise NotSigned
+        return name
 
     def sign(self, path: str) -> str:
         """Return the signature of a path by the first key."""
@@ -47,16 +55,16 @@ class Signatures:
         fitting = [hmac.compare_digest(given, token) for token in self._trusted]
         return any(fitting)
 
-    def _is_made(self, signature: str, path: str) -> bool:
+    def _signer(self, signature: str, path: str) -> str | None:
         if signature.endswith("="):  # imgproxy takes no padding here
-            return False
+            return None
         try:
             given = unbase64(signature)
         except Unreadable:
-            return False
+            return None
         # A list, not a generator: every key is tried, whichever fits.
         fitting = [hmac.compare_digest(given, self._digest(known, path)) for known in self._hashes]
-        return any(fitting)
+        return self._names[fitting.index(True)] if any(fitting) else None
 
     def _digest(self, known: hmac.HMAC, path: str) -> bytes:
         made = known.copy()
