@@ -39,6 +39,7 @@ _SECTIONS = {
     "admission": "[admission]",
     "security": "[security]",
     "cache": "[cache]",
+    "coordination": "[coordination]",
     "sources": "[sources]",
     "telemetry": "[telemetry]",
     "limits": "[limits]",

@@ -1,12 +1,12 @@
 """All ports in one file: what the services need of the world, in at most four methods each.
 
-Adapters live in sources, cache, engine and telemetry; wiring alone names them. Times are Unix seconds from `Clock.now`
-where they are kept, and `Clock.monotonic` where they measure; `deadline` is monotonic.
+Adapters live in sources, cache, engine, coordination and telemetry; wiring alone names them. Times are Unix seconds from
+`Clock.now` where they are kept, and `Clock.monotonic` where they measure; `deadline` is monotonic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -225,6 +225,37 @@ class Finder(Protocol):
 
     def find(self, key: str) -> tuple[str, bytes] | None:
         """Return the tier and the body of a whole, checked entry if it is at hand. From any thread; counts nothing."""
+        ...
+
+
+class Shared(Protocol):
+    """What a cache can say of the tier that it shares with other nodes."""
+
+    async def written(self, key: str) -> None:
+        """Return once what was put under a key is there, or was given up."""
+        ...
+
+
+class Lead(Protocol):
+    """The right to make a result, among nodes. A context manager: it ends with the block, or a little after."""
+
+    def end_after(self, kept: Callable[[], Awaitable[None]]) -> None:
+        """Have it end no sooner than something is done, once the block has."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Leads(Protocol):
+    """Which of several nodes makes a result."""
+
+    async def lead(self, key: str, deadline: float, waits: Callable[[], None]) -> Lead | None:
+        """Return the lead of a result, or None once another node's has ended: look for what it made, then ask again.
+
+        `waits` is called if there is one to wait for. At `deadline`, or when there is no word of other nodes, a node leads
+        whatever they do.
+        """
         ...
 
 

@@ -20,6 +20,7 @@ from tintype.admission.quotas import Quotas
 from tintype.cache.assemble import open_cache
 from tintype.cache.tiers import Tiers
 from tintype.config import Config, Loaded, TenantConfig, reload, watch_paths, with_keys
+from tintype.coordination.assemble import Coordination, open_coordination
 from tintype.core.entry import Selector
 from tintype.core.epoch import OLD_EPOCHS, RENDER_EPOCH
 from tintype.core.errors import Draining, Misconfigured, Overloaded, TintypeError
@@ -86,12 +87,14 @@ class Node:
     reserve: Reserve
     cache: Tiers
     sources: SourceStore
+    coordination: Coordination
     behind: tuple[Behind, ...]
     given: GivenImages
     telemetry: NodeTelemetry
 
     async def start(self) -> None:
         """Start the engine; returns when at least one worker is ready."""
+        await self.coordination.start()
         await self.engine.start()
 
     def reload(self, config: Config) -> None:
@@ -106,6 +109,7 @@ class Node:
             await behind.close()
         await asyncio.gather(self.engine.close(), self.reserve.close())
         await self.cache.close()
+        await self.coordination.close()
         await self.sources.close()
 
 
@@ -136,8 +140,10 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     look = Look(sources, engine, standins, Flights(clock.monotonic), clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
     jobs = Jobs(sources, engine, reserve, standins, clock, timeout_s=limits.request_timeout_s)
     ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
+    shared = bool(cached.object_url)
+    coordination = open_coordination(config.coordination, shared=shared, clock=clock, telemetry=telemetry)
     spending = Spending(Quotas(), clock, telemetry)
-    make = Make(jobs, ladder, cache, Flights(clock.monotonic), spending, clock)
+    make = Make(jobs, ladder, cache, cache, Flights(clock.monotonic), coordination.leads, spending, clock)
     render = Render(
         sources, cache, look, make, renewals, promotions, clock, telemetry, assume_fresh_s=cached.assume_fresh_s
     )
@@ -167,7 +173,8 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         control=_control(config, purge, site, clock),
         home=_home(config, site),
     )
-    return Node(front, site, memo, engine, reserve, cache, sources, (renewals, promotions), given, telemetry)
+    behind = (renewals, promotions)
+    return Node(front, site, memo, engine, reserve, cache, sources, coordination, behind, given, telemetry)
 
 
 def dialect_for(tenant: TenantConfig) -> Dialect:

@@ -15,7 +15,7 @@ from obstore.store import MemoryStore, ObjectStore
 
 from tests.cache.conformance import Conformance
 from tests.cache.support import ALL, Seen, TickingClock, make_entry, select
-from tintype.cache.breaker import Breaker
+from tintype.admission.breaker import Breaker
 from tintype.cache.object import ObjectCache, ObjectLimits, packed, unpacked
 from tintype.cache.purgelog import PurgeLog
 from tintype.cache.store import open_store

@@ -16,7 +16,7 @@ from tintype.core.errors import TintypeError
 from tintype.dialects.imgproxy import Imgproxy, ImgproxySettings
 from tintype.telemetry.metrics import METRICS, Kind
 
-SECTIONS = ("server", "engine", "security", "cache", "sources", "telemetry", "limits")
+SECTIONS = ("server", "engine", "security", "cache", "coordination", "sources", "telemetry", "limits")
 SOURCES = "\n".join(file.read_text("utf-8") for file in (ROOT / "src").rglob("*.py"))
 ALL = [
     *pages(),

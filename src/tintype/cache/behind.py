@@ -17,7 +17,7 @@ from tintype.ports import Telemetry
 class _Item:
     entry: Entry
     generation: int
-    written: asyncio.Event = field(default_factory=asyncio.Event)
+    written: asyncio.Event = field(default_factory=asyncio.Event)  # or given up
 
 
 class Behind:
@@ -54,6 +54,11 @@ class Behind:
     def waits(self, key: str) -> bool:
         """Tell whether an entry is on its way to the tier. From any thread."""
         return key in self._waiting or key in self._writing
+
+    async def written(self, key: str) -> None:
+        """Return once nothing under a key is on its way to the tier any more."""
+        while item := self._waiting.get(key) or self._writing.get(key):
+            await item.written.wait()
 
     def put(self, key: str, entry: Entry, generation: int) -> None:
         """Queue an entry that was begun at a purge generation."""
@@ -131,3 +136,4 @@ class Behind:
         item = self._waiting.pop(key, None)
         if item is not None:
             self._bytes -= weight_of(item.entry)
+            item.written.set()

@@ -88,6 +88,11 @@ class Tiers:
             self._loop.call_soon_threadsafe(self._promoted, key, entry, since, 0)
         return self._disk.name, stored.body
 
+    async def written(self, key: str) -> None:
+        """See the `Shared` port. Without a shared tier there is nothing to wait for."""
+        if self._log is not None:
+            await self._below[-1].written(key)
+
     async def put(self, key: str, entry: Entry, *, generation: int | None = None) -> None:
         self._keep(key, entry, self.generation if generation is None else generation)
 

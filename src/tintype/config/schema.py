@@ -24,7 +24,7 @@ Path = tuple[str, ...]
 
 # In the place of a name that the operator chooses: tenants.*, sources.stores.*
 ANY = "*"
-SECTIONS = ("server", "engine", "admission", "security", "cache", "sources", "telemetry", "limits")
+SECTIONS = ("server", "engine", "admission", "security", "cache", "coordination", "sources", "telemetry", "limits")
 _QUOTAS = ("quota", "key_quota", "client_quota")
 _FALLBACK_ONLY = frozenset({"status", "ttl_s"})
 

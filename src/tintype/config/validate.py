@@ -11,6 +11,7 @@ from pathlib import Path as File
 
 from tintype.config.schema import Path
 from tintype.config.values import Config, TenantConfig
+from tintype.coordination.settings import SCHEMES
 from tintype.core.errors import Misconfigured
 from tintype.core.formats import SAVABLE
 from tintype.core.tenant import StandIn
@@ -18,6 +19,7 @@ from tintype.dialects.imgproxy.settings import ImgproxySettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PREFIX = re.compile(r"(/[^/?#\s]+)*")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+-]{0,30}")
 
 
@@ -33,6 +35,7 @@ def validate(config: Config) -> None:
 
 def _complaints(config: Config) -> Iterator[str]:
     yield from _server(config)
+    yield from _coordination(config)
     yield from _sources(config)
     yield from _mounts(config)
     for tenant in config.tenants:
@@ -46,6 +49,15 @@ def _server(config: Config) -> Iterator[str]:
     same_host = server.host == server.metrics_host or server.host in ("0.0.0.0", "::")  # noqa: S104
     if server.metrics_port and server.metrics_port == server.port and same_host:
         yield f"server.metrics_port is {server.port}, as server.port is; metrics need a port of their own"
+
+
+def _coordination(config: Config) -> Iterator[str]:
+    settings = config.coordination
+    if settings.valkey_url and settings.valkey_url.partition(":")[0] not in SCHEMES:
+        schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        yield f"coordination.valkey_url (not shown, it is a secret) begins with none of {schemes}"
+    if not _KEY_PREFIX.fullmatch(settings.prefix):
+        yield f"coordination.prefix: {settings.prefix!r} is not allowed; it takes 1 to 64 letters, digits, and _ . : -"
 
 
 def _sources(config: Config) -> Iterator[str]:
@@ -138,6 +150,11 @@ def warnings(config: Config, origins: Mapping[Path, str]) -> Iterator[str]:
         )
     if not config.sources.verify_tls:
         yield "certificates of origins are not checked (sources.verify_tls): anyone on the way can replace images"
+    if config.coordination.valkey_url and not config.cache.object_url:
+        yield (
+            "nodes share a Valkey (coordination.valkey_url) but no results: each makes every result itself; "
+            "set cache.object_url to a store that they share"
+        )
     if config.sources.local_root and File(config.sources.local_root).resolve() == File("/"):
         yield "sources.local_root is /: every file of this machine that is an image can be read"
     for tenant in config.tenants:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tintype.admission.settings import AdmissionSettings
 from tintype.cache.settings import CacheSettings
+from tintype.coordination.settings import CoordinationSettings
 from tintype.core.limits import Limits
 from tintype.core.settings import setting
 from tintype.core.tenant import Tenant
@@ -47,6 +48,7 @@ class Config:
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    coordination: CoordinationSettings = field(default_factory=CoordinationSettings)
     sources: SourceSettings = field(default_factory=SourceSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     limits: Limits = field(default_factory=Limits)

@@ -13,7 +13,7 @@ from tintype.core.entry import Entry, EntryFacts, Names
 from tintype.core.formats import Format
 from tintype.core.pipeline import Pipeline
 from tintype.kit.flights import Flights
-from tintype.ports import Cache, Clock, Finished
+from tintype.ports import Cache, Clock, Finished, Lead, Leads, Shared
 from tintype.services.answers import Timings
 from tintype.services.jobs import Jobs
 from tintype.services.ladder import Began, Ladder
@@ -25,15 +25,25 @@ Found: TypeAlias = tuple[str, Entry]
 
 
 class Make:
-    """Makes entries."""
+    """Makes entries. `leads` says whether other nodes that share results make the same; `shared` is what they share."""
 
     def __init__(
-        self, jobs: Jobs, ladder: Ladder, cache: Cache, flights: Flights[Found], spending: Spending, clock: Clock
+        self,
+        jobs: Jobs,
+        ladder: Ladder,
+        cache: Cache,
+        shared: Shared,
+        flights: Flights[Found],
+        leads: Leads,
+        spending: Spending,
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._ladder = ladder
         self._cache = cache
+        self._shared = shared
         self._flights = flights
+        self._leads = leads
         self._spending = spending
         self._clock = clock
 
@@ -63,18 +73,42 @@ class Make:
     async def _keep(self, view: View, timings: Timings) -> Found:
         generation = self._cache.generation
         # Another flight may have landed between this request's look at the cache and its take-off.
+        found = await self._kept(view) or await self._led(view)
+        if isinstance(found, tuple):
+            timings.outcome = "hit"
+            return found
+        timings.outcome = "miss"
+        with found as lead:
+            key, entry = await self._made(view, timings)
+            await self._cache.put(key, entry, generation=generation)
+            lead.end_after(lambda: self._shared.written(key))
+        return key, entry
+
+    async def _kept(self, view: View) -> Found | None:
         for way in view.ways:
             entry = await self._cache.get(way.key, names_of(view))
             if entry is not None:
-                timings.outcome = "hit"
                 return way.key, entry
-        timings.outcome = "miss"
+        return None
+
+    async def _led(self, view: View) -> Found | Lead:
+        """Return what another node makes just now, or the lead to make it here, with half of the time still left."""
+        now = self._clock.monotonic()
+        end = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
+        crowd = self._ladder.crowd
+        while True:  # until half of the time at most
+            lead = await self._leads.lead(view.key, now + (end - now) / 2, lambda: crowd.arrived(view.want))
+            if lead is not None:
+                return lead
+            found = await self._kept(view)
+            if found is not None:
+                return found
+
+    async def _made(self, view: View, timings: Timings) -> Found:
         # What a worker has begun finishes into the cache, even if every client has gone.
         with self._spending.on(view, lambda: self._flights.began(view.key)) as began:
             found = await self._laddered(view, timings, began)
-            key, entry = found or (view.key, await self._render(view, timings, began))
-        await self._cache.put(key, entry, generation=generation)
-        return key, entry
+            return found or (view.key, await self._render(view, timings, began))
 
     async def _laddered(self, view: View, timings: Timings, began: Began) -> Found | None:
         """Make the result from a rung or along with one, if there is one or if it is time for one."""

@@ -140,6 +140,14 @@ METRICS: tuple[Metric, ...] = (
     _gauge("cache_entries", "Entries held, by tier.", TIER),
     _counter("purges", "Purges, by what they dropped.", SCOPE, Label("mode", ("hard", "soft"))),
     _counter("purged_entries", "Entries that purges dropped."),
+    # Coordination
+    _gauge("coordination_up", "Whether the Valkey that nodes share answers (1) or each goes on alone (0)."),
+    _counter("coordination_errors", "Calls of Valkey that failed or took too long."),
+    _counter(
+        "leads",
+        "Results that were to be made, by what nodes agreed on: this one led, waited for another, or went on alone.",
+        Label("result", ("led", "waited", "alone")),
+    ),
     # The node
     _counter("reloads", "Configuration reloads.", Label("result", ("done", "refused"))),
     _counter("metrics_dropped", "Measurements that name no declared metric or not its labels: a defect."),

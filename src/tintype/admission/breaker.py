@@ -11,8 +11,12 @@ class Breaker:
         self._failures = 0
         self._next_at = 0.0
 
+    @property
+    def is_open(self) -> bool:
+        return self._failures >= self._most
+
     def allows(self, now: float) -> bool:
-        if self._failures < self._most:
+        if not self.is_open:
             return True
         if now < self._next_at:
             return False
@@ -24,5 +28,5 @@ class Breaker:
 
     def failed(self, now: float) -> None:
         self._failures += 1
-        if self._failures >= self._most:
+        if self.is_open:
             self._next_at = now + self._open_s
