@@ -80,8 +80,8 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel(
                 "Time to answer, 99th percentile",
                 "s",
-                "other: everything but hits, errors and refusals included. Writing to the client counts.",
-                ((quantile(0.99, "tintype_request_seconds", "outcome"), "{{outcome}}"),),
+                "mezzanine: made from a rung; cold: from the original; other: no result. Writing to the client counts.",
+                ((quantile(0.99, "tintype_request_seconds", "kind", ',tenant=~"$tenant"'), "{{kind}}"),),
             ),
         ),
     ),

@@ -95,6 +95,7 @@ async def test_a_purge_holds_on_the_other_node(
         while not heard:  # noqa: ASYNC110 the other node polls
             await asyncio.sleep(0.01)
     assert heard == [selector]
+    assert seen.registry.get_sample_value("tintype_purge_seconds_count", {}) == 1  # in force at the other node
     left = {key for key in ("k1", "k2") if await there.get(key) is not None}
     assert left == {"k1", "k2"} - gone
     await here.put("k1", make_entry(b"again", source="s1", at=clock.now()))

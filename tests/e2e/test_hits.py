@@ -90,7 +90,12 @@ def test_hits_are_counted(node: Node, origin: Origin) -> None:
     size = len(node.ask(path).body)
     names = ("requests_total", "response_bytes_total", "request_seconds_count", "cache_hits_total")
     hit = {"outcome": "hit"}
-    labels: tuple[dict[str, str], ...] = ({**hit, "status": "2xx"}, {"tenant": "default"}, hit, {})
+    labels: tuple[dict[str, str], ...] = (
+        {**hit, "status": "2xx"},
+        {"tenant": "default"},
+        {"tenant": "default", "kind": "hit"},
+        {},
+    )
     before = [node.metric(f"tintype_{name}", **label) for name, label in zip(names, labels, strict=True)]
     for _ in range(10):
         assert node.ask(path).status == 200

@@ -82,9 +82,17 @@ def test_rules_do_what_their_tests_say(name: str) -> None:
     ("old", "new", "case"),
     [
         pytest.param("> 14.39 and", "> 16 and", "a burn of 14.4", id="threshold"),
-        pytest.param("[8m]", "[5m]", "a minute with 5 %", id="window"),
+        pytest.param("[8m]", "[5m]", "a minute with 5 % of errors", id="window"),
         pytest.param(">= 10", ">= 0", "a few errors", id="few errors"),
-        pytest.param(">= 0.1", ">= 0", "at 3 requests a minute", id="low traffic"),
+        pytest.param("* 0 + 0.1)", "* 0)", "at 3 requests a minute", id="low traffic"),
+        pytest.param("* 0 + 0.01)", "* 0 + 0.1)", "latency, corr", id="rare purges"),
+        pytest.param('kind="cold",le', 'kind="hit",le', "latency, corr", id="kinds apart"),
+        pytest.param(
+            "+ sum by (job) (rate(tintype_cache_damaged",
+            "- sum by (job) (rate(tintype_cache_damaged",
+            "latency, corr",
+            id="damage",
+        ),
         pytest.param("> 6 and tintype:slo_burn:rate2m", "> 6 and tintype:slo_burn:rate8m", "total failure", id="reset"),
         pytest.param('status!="4xx",', "", "mistakes of clients", id="clients"),
     ],
@@ -120,12 +128,13 @@ def test_metrics_and_their_labels_exist() -> None:
 
 def test_bounds_of_latency_are_exported_as_written() -> None:
     telemetry = NodeTelemetry(TelemetrySettings(), strict=True)
-    telemetry.observe("request_seconds", 0.1, outcome="hit")
+    telemetry.observe("request_seconds", 0.1, tenant="t", kind="hit")
+    telemetry.observe("purge_seconds", 0.1)
     exposed = telemetry.exposition().decode()
-    bounds = {bound for expr in expressions() for bound in re.findall(r'le="([^"]+)"', expr)}
-    assert len(bounds) == 2
-    for bound in bounds:
-        assert f'tintype_request_seconds_bucket{{le="{bound}",outcome="hit"}}' in exposed
+    found = {match for expr in expressions() for match in re.findall(r'(tintype_\w+_bucket)\{.*?(le="[^"]+")', expr)}
+    assert len(found) == 4
+    for name, bound in found:
+        assert re.search(rf'^{name}{{(kind="hit",)?{re.escape(bound)}[,}}]', exposed, re.MULTILINE), (name, bound)
 
 
 def test_recorded_series_that_are_used_are_recorded() -> None:

@@ -49,6 +49,10 @@ def rungs(running: Running, use: str) -> float:
     return running.metric("tintype_rungs_total", use=use)
 
 
+def kinds(running: Running, kind: str) -> float:
+    return running.metric("tintype_request_seconds_count", tenant="default", kind=kind)
+
+
 def jobs(running: Running) -> float:
     return running.metric("tintype_engine_seconds_count", kind="run")
 
@@ -71,6 +75,7 @@ async def test_the_third_result_of_a_photo_makes_the_rung_that_the_fourth_is_mad
         assert (mine.status, apart(mine.body, answer.body) < 1.5) == (200, True)
         seen.append((rungs(running, "made"), rungs(running, "read")))
     assert seen == [(0, 0), (0, 0), (1, 0), (1, 1)]
+    assert [kinds(running, kind) for kind in ("cold", "mezzanine", "hit", "other")] == [3, 1, 0, 0]
     assert (await running.ask(local(350))).status == 200  # too large for the rung
     assert (rungs(running, "made"), rungs(running, "read")) == (1, 1)
 

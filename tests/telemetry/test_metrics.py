@@ -121,18 +121,18 @@ def test_the_clock_goes_forward() -> None:
 def test_parts_of_one_writer_are_summed_with_what_all_add(telemetry: NodeTelemetry) -> None:
     labels = {"tenant": "a", "status": "2xx", "outcome": "hit"}
     count, again = telemetry.counter("requests", **labels), telemetry.counter("requests", **labels)
-    timed = telemetry.timer("request_seconds", outcome="hit")
+    timed = telemetry.timer("request_seconds", tenant="a", kind="hit")
     count(1)
     again(2)
     telemetry.count("requests", 4, **labels)
     for seconds in (0.0004, 0.0005, 0.3, 99.0):
         timed(seconds)
-    telemetry.observe("request_seconds", 0.0001, outcome="hit")
+    telemetry.observe("request_seconds", 0.0001, tenant="a", kind="hit")
     found = samples(telemetry.exposition().decode())
     assert found["tintype_requests_total", tuple(sorted(labels.items()))] == 7
     hit = {dict(at)["le"]: n for (name, at), n in found.items() if name == "tintype_request_seconds_bucket"}
     assert (hit["0.0005"], hit["0.25"], hit["0.5"], hit["30.0"], hit["+Inf"]) == (3, 3, 4, 4, 5)
-    assert found["tintype_request_seconds_sum", (("outcome", "hit"),)] == pytest.approx(99.301)
+    assert found["tintype_request_seconds_sum", (("kind", "hit"), ("tenant", "a"))] == pytest.approx(99.301)
     with pytest.raises(Undeclared):
         telemetry.counter("requests", tenant="a")
 

@@ -179,6 +179,7 @@ class PurgeLog:
             self._marks.mark(selector, at)
             if tell and not known and self._heard is not None:
                 await self._heard(selector)
+                self._telemetry.observe("purge_seconds", max(0.0, self._clock.now() - at))
 
 
 def _name(at: float, suffix: str) -> str:

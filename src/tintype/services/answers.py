@@ -17,9 +17,18 @@ class Timings:
 
     phases: dict[str, float] = field(default_factory=dict)
     outcome: str = "miss"  # hit, miss, shared (waited for another's render), renewed, private
+    fetched: bool = False  # the origin was asked
+    from_rung: bool = False
 
     def add(self, phase: str, seconds: float) -> None:
         self.phases[phase] = self.phases.get(phase, 0.0) + seconds
+
+    @property
+    def kind(self) -> str:
+        """How quick an image could be: a hit, made from a rung, cold; other: a hit that had to ask its origin first."""
+        if self.outcome == "hit":
+            return "other" if self.fetched else "hit"
+        return "mezzanine" if self.from_rung else "cold"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,16 @@ from tintype.services.look import View
 
 # Called once a worker has the job.
 Began: TypeAlias = Callable[[], None]
-# A result, and the view that it is of: the one asked for or its `low`.
-Made: TypeAlias = tuple[View, Finished]
+
+
+class Made(NamedTuple):
+    """A result, and the view that it is of: the one asked for or its `low`. `read`: a rung that was there was read for it."""
+
+    view: View
+    finished: Finished
+    read: bool = False
+
+
 # What was made together, by the key of the view that was asked for.
 Batch: TypeAlias = Mapping[str, Made]
 
@@ -123,7 +131,8 @@ class Ladder:
         if master is not None and master.rung is not None:
             await self._mezzanines.put(first.binding, master.rung, finished.bodies[0], generation=generation)
             self._telemetry.count("rungs", use="made")
-        return {part.asked: (part.way, _one(finished, at)) for at, part in enumerate(parts, len(plans) - len(parts))}
+        first_at = len(plans) - len(parts)
+        return {part.asked: Made(part.way, _one(finished, at)) for at, part in enumerate(parts, first_at)}
 
     def _due(self, views: Sequence[View]) -> Plan | None:
         """Return how the rung is made that is of use to the first of the views, if it is time to make it."""
@@ -149,7 +158,7 @@ class Ladder:
             self.crowd.arrived(view.want)
             finished = await self._jobs.over((kept.fd(), kept.size, rung.format), low, (low.plan,), began)
         self._telemetry.count("rungs", use="read")
-        return low, finished
+        return Made(low, finished, read=True)
 
 
 def _part(view: View, began: Began, master: Plan | None) -> _Part:

@@ -105,10 +105,11 @@ class Look:
 
     async def __call__(self, want: Want, timings: Timings, assume_fresh_s: float) -> View:
         """Bind the want's source and look at it. Raises SourceError, ImageError, Overloaded."""
-        begun = self._clock.monotonic()
+        begun, now = self._clock.monotonic(), self._clock.now()
         ref = want.asked.pipeline.source
         binding = await self._sources.bind(want.asker, ref, want.forwarded, assume_fresh_s=assume_fresh_s)
         timings.add("source", self._clock.monotonic() - begun)
+        timings.fetched = timings.fetched or binding.fetched_at >= now
         return await self.through(want, binding)
 
     async def through(self, want: Want, binding: Binding) -> View:

@@ -65,6 +65,7 @@ class Make:
             deadline = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
             key, entry = await self._flights.join(view.key, lambda: self._keep(view, timings), deadline)
             if timings.outcome == "shared":
+                timings.from_rung = view.low is not None and key == view.low.key
                 await self._cache.get(key, names_of(view))  # it is kept by the names of who led the flight
             return key, entry
         finally:
@@ -73,9 +74,10 @@ class Make:
     async def _keep(self, view: View, timings: Timings) -> Found:
         generation = self._cache.generation
         # Another flight may have landed between this request's look at the cache and its take-off.
-        found = await self._kept(view) or await self._led(view)
+        kept = await self._kept(view)
+        found = kept or await self._led(view)
         if isinstance(found, tuple):
-            timings.outcome = "hit"
+            timings.outcome = "hit" if kept else "shared"
             return found
         timings.outcome = "miss"
         with found as lead:
@@ -113,7 +115,10 @@ class Make:
     async def _laddered(self, view: View, timings: Timings, began: Began) -> Found | None:
         """Make the result from a rung or along with one, if there is one or if it is time for one."""
         made = await self._ladder(view, began)
-        return (made[0].key, self._rendered(view, made[1], timings)) if made else None
+        if made is None:
+            return None
+        timings.from_rung = made.read
+        return made.view.key, self._rendered(view, made.finished, timings)
 
     async def _render(self, view: View, timings: Timings, began: Began) -> Entry:
         if view.plan.passthrough and view.binding.info and not view.binding.info.vector:

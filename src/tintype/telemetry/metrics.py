@@ -47,8 +47,21 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 TENANT = Label("tenant", most=200)
 STATUS = Label("status", ("1xx", "2xx", "3xx", "4xx", "5xx"))
 # How an answer came about, or the code of the error that it is.
-WAYS = ("hit", "renewed", "shared", "miss", "private", "raw", "fallback", "unchanged", "slow_client", "text")
+WAYS = (
+    "hit",
+    "renewed",
+    "shared",
+    "miss",
+    "private",
+    "raw",
+    "fallback",
+    "unchanged",
+    "slow_client",
+    "cut_short",
+    "text",
+)
 OUTCOME = Label("outcome", (*WAYS, *sorted(kinds())))
+KIND = Label("kind", ("hit", "mezzanine", "cold", "other"))
 TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
 SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))
 POOL = Label("pool", ("answers", "reserve"))
@@ -75,7 +88,13 @@ METRICS: tuple[Metric, ...] = (
     _counter(
         "requests", "Requests answered, by tenant, status class and how the answer came about.", TENANT, STATUS, OUTCOME
     ),
-    _seconds("request_seconds", "Time from a request's first byte to its answer being ready.", OUTCOME),
+    _seconds(
+        "request_seconds",
+        "Time from a request's first byte until its answer was handed to the server: a hit; made from a mezzanine rung; cold,"
+        " made from the original; other: no result, or a hit that had to ask its origin first.",
+        TENANT,
+        KIND,
+    ),
     _counter("response_bytes", "Bytes of answers handed to the server.", TENANT),
     _counter(
         "quota_refusals",
@@ -84,6 +103,7 @@ METRICS: tuple[Metric, ...] = (
         Label("scope", ("tenant", "key", "client")),
         Label("mode", ("refused", "dark")),
     ),
+    _counter("short_bodies", "Answers that ended before their announced length, because their file did."),
     _counter("aborts", "Clients that went away before their answer."),
     # Engine
     _counter(
@@ -140,6 +160,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("cache_entries", "Entries held, by tier.", TIER),
     _counter("purges", "Purges, by what they dropped.", SCOPE, Label("mode", ("hard", "soft"))),
     _counter("purged_entries", "Entries that purges dropped."),
+    _seconds("purge_seconds", "Time from a purge at another node until it was in force at this one."),
     # Coordination
     _gauge("coordination_up", "Whether the Valkey that nodes share answers (1) or each goes on alone (0)."),
     _counter("coordination_errors", "Calls of Valkey that failed or took too long."),

@@ -25,6 +25,7 @@ class Ready:
     line: Callable[[str, float], None]
     requests: Callable[[float], None]
     response_bytes: Callable[[float], None]
+    seconds: Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,8 @@ class Quick:
         self._now, self._monotonic = clock.now, clock.monotonic
         self._telemetry = telemetry
         self._ids = RequestIds()
-        self._seconds = telemetry.timer("request_seconds", outcome="hit")
         self._hits = {tier: telemetry.counter("cache_hits", tier=tier) for tier in ("ram", "disk")}
-        self._counters: dict[tuple[str, int], tuple[Count, Count]] = {}
+        self._counters: dict[tuple[str, int], tuple[Count, Count, Count]] = {}
         self.closed = False
 
     def __call__(self, scope: MutableMapping[str, Any]) -> Messages | None:
@@ -80,7 +79,7 @@ class Quick:
             "headers": [(b"x-request-id", request_id), *ready.headers],
         }
         seconds = self._monotonic() - began
-        self._seconds(seconds)
+        ready.seconds(seconds)
         ready.line(request_id.decode(), seconds * 1000)
         return start, {"type": "http.response.body", "body": body}
 
@@ -106,17 +105,16 @@ class Quick:
     def _prepared(
         self, headers: Iterable[tuple[bytes, bytes]], facts: dict[str, str], method: str, status: int, length: int
     ) -> Ready:
-        requests, response_bytes = self._counted(facts["tenant"], status)
         told = {"method": method, **facts, "status": status, "bytes": length}
-        return Ready(
-            status, tuple(headers), length, facts, self._telemetry.line("request", **told), requests, response_bytes
-        )
+        line = self._telemetry.line("request", **told)
+        return Ready(status, tuple(headers), length, facts, line, *self._counted(facts["tenant"], status))
 
-    def _counted(self, tenant: str, status: int) -> tuple[Count, Count]:
+    def _counted(self, tenant: str, status: int) -> tuple[Count, Count, Count]:
         counters = self._counters.get((tenant, status))
         if counters is None:
             counters = self._counters[tenant, status] = (
                 self._telemetry.counter("requests", tenant=tenant, status=f"{status // 100}xx", outcome="hit"),
                 self._telemetry.counter("response_bytes", tenant=tenant),
+                self._telemetry.timer("request_seconds", tenant=tenant, kind="hit"),
             )
         return counters

@@ -118,6 +118,7 @@ class Reply:
         self.tenant: Tenant | None = None
         self._show: Callable[[str], str] = shown
         self._shown = ""
+        self._kind = "other"
 
     def is_for(self, tenant: Tenant, show: Callable[[str], str]) -> None:
         """Note whose request it is, and how a log may have its target."""
@@ -148,7 +149,8 @@ class Reply:
         """Send a file, or the part of it that a Range asks for, in pieces: a large source never stands in memory."""
 
         async def cut(first: int, past: int) -> AsyncIterator[bytes]:
-            while chunk := await asyncio.to_thread(os.pread, fd, min(_CHUNK, past - first), first):
+            while first < past:
+                chunk = await asyncio.to_thread(_read, fd, min(_CHUNK, past - first), first)
                 first += len(chunk)
                 yield chunk
 
@@ -218,6 +220,7 @@ class Reply:
             await self.text(405, "Method not allowed", extra=allow)
 
     async def _start(self, status: int, headers: Headers, outcome: str, timings: Timings | None) -> None:
+        self._kind = _kind_of(outcome, timings)
         timing = _server_timing(timings, outcome) if timings is not None else b"cache;desc=" + outcome.encode()
         extra = [(b"x-request-id", self.request.id), *common(self.tenant), (b"server-timing", timing)]
         await self._send({"type": "http.response.start", "status": status, "headers": headers + extra})
@@ -235,12 +238,15 @@ class Reply:
         except TimeoutError:
             # The body stays unfinished: the server closes the connection, and the client sees that it is short.
             self._telemetry.count("aborts")
-            outcome = "slow_client"
+            outcome, self._kind = "slow_client", "other"
+        except _CutShort:
+            self._telemetry.count("short_bodies")
+            outcome, self._kind = "cut_short", "other"
         seconds = self._clock.monotonic() - self.request.began
         tenant = self.tenant.name if self.tenant else ""
         self._telemetry.count("requests", 1, tenant=tenant, status=f"{status // 100}xx", outcome=outcome)
         self._telemetry.count("response_bytes", sent, tenant=tenant)
-        self._telemetry.observe("request_seconds", seconds, outcome="hit" if outcome == "hit" else "other")
+        self._telemetry.observe("request_seconds", seconds, tenant=tenant, kind=self._kind)
         facts = {
             "request_id": self.request.id.decode(),
             "method": self.request.method,
@@ -261,6 +267,28 @@ class Reply:
             async for piece in _pieces(body) if isinstance(body, bytes) else body:
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
+
+
+def _kind_of(outcome: str, timings: Timings | None) -> str:
+    """Return how quick an answer could be; what is no result has no such expectation."""
+    if timings is None:
+        return "hit" if outcome == "hit" else "other"
+    return timings.kind if outcome == timings.outcome else "other"
+
+
+class _CutShort(Exception):
+    """A body ended before the length that was announced for it."""
+
+
+def _read(fd: int, size: int, at: int) -> bytes:
+    """Return some bytes of a file. Raises _CutShort: there are none, or they cannot be read."""
+    try:
+        chunk = os.pread(fd, size, at)
+    except OSError:
+        chunk = b""
+    if not chunk:
+        raise _CutShort
+    return chunk
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ plain takes the usual way, and is judged there.
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from tintype.admission.gate import Gate
 from tintype.core.asked import Asked
@@ -19,6 +19,8 @@ from tintype.web.headers import lane_of
 from tintype.web.memo import Headers
 from tintype.web.mounts import Mount, Site
 from tintype.web.reply import Messages, common, of_error, of_text, raw_path, within
+
+Count: TypeAlias = Callable[[float], None]
 
 
 class TurnAway:
@@ -39,8 +41,7 @@ class TurnAway:
         self._prefix = prefix.rstrip("/")
         self._now, self._monotonic = clock.now, clock.monotonic
         self._telemetry = telemetry
-        self._seconds = telemetry.timer("request_seconds", outcome="other")
-        self._requests: dict[tuple[str, str], Callable[[float], None]] = {}
+        self._counters: dict[tuple[str, str], tuple[Count, Count]] = {}
 
     def __call__(
         self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], request_id: bytes, began: float
@@ -80,9 +81,10 @@ class TurnAway:
             *common(tenant),
             (b"server-timing", b"cache;desc=" + shed.code.encode()),
         ]
-        self._counted(tenant.name, f"{status // 100}xx", shed.code)(1)
+        requests, timed = self._counted(tenant.name, f"{status // 100}xx", shed.code)
+        requests(1)
         seconds = self._monotonic() - began
-        self._seconds(seconds)
+        timed(seconds)
         facts = {"method": method, "path": shown, "status": status, "tenant": tenant.name, "outcome": shed.code}
         self._telemetry.line("request", **facts, bytes=len(body), error=shed.code, message=str(shed))(
             request_id.decode(), seconds * 1000
@@ -90,9 +92,11 @@ class TurnAway:
         start = {"type": "http.response.start", "status": status, "headers": headers}
         return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
 
-    def _counted(self, tenant: str, status: str, outcome: str) -> Callable[[float], None]:
-        counter = self._requests.get((tenant, status))
-        if counter is None:
-            counter = self._telemetry.counter("requests", tenant=tenant, status=status, outcome=outcome)
-            self._requests[tenant, status] = counter
-        return counter
+    def _counted(self, tenant: str, status: str, outcome: str) -> tuple[Count, Count]:
+        counters = self._counters.get((tenant, status))
+        if counters is None:
+            counters = self._counters[tenant, status] = (
+                self._telemetry.counter("requests", tenant=tenant, status=status, outcome=outcome),
+                self._telemetry.timer("request_seconds", tenant=tenant, kind="other"),
+            )
+        return counters
