@@ -37,7 +37,7 @@ from tintype.services.demo import make_photo
 from tintype.services.jobs import Jobs
 from tintype.services.ladder import Ladder
 from tintype.services.look import Look
-from tintype.services.make import Make
+from tintype.services.make import Found, Make
 from tintype.services.purge import Purge
 from tintype.services.render import Render
 from tintype.services.spending import Spending
@@ -53,6 +53,7 @@ from tintype.web.handover import HandOver
 from tintype.web.image import ImagePath
 from tintype.web.memo import Memo
 from tintype.web.mounts import Mount, Mounts, Site
+from tintype.web.proxies import Proxies
 from tintype.web.quick import Quick
 from tintype.web.reply import Desk
 from tintype.web.run import Serving, run
@@ -143,12 +144,14 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     shared = bool(cached.object_url)
     coordination = open_coordination(config.coordination, shared=shared, clock=clock, telemetry=telemetry)
     spending = Spending(Quotas(), clock, telemetry)
-    make = Make(jobs, ladder, cache, cache, Flights(clock.monotonic), coordination.leads, spending, clock)
+    flights: Flights[Found] = Flights(clock.monotonic)
+    make = Make(jobs, ladder, cache, cache, flights, coordination.leads, spending, gate, clock)
     render = Render(
         sources, cache, look, make, renewals, promotions, clock, telemetry, assume_fresh_s=cached.assume_fresh_s
     )
     site = Site(mounts(config))
-    away = TurnAway(site, gate, sources, clock, telemetry, limits, prefix=server.path_prefix)
+    proxies = Proxies(server.trusted_proxies)
+    away = TurnAway(site, gate, sources, clock, telemetry, limits, proxies, prefix=server.path_prefix)
     quick = Quick(site, memo, cache, clock, telemetry, away)
     images = ImagePath(
         site,
@@ -159,6 +162,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         clock,
         telemetry,
         limits,
+        proxies,
         HandOver(server.hand_over, data / "handed", telemetry),
         development_errors=server.development_errors,
         debug_headers=server.debug_headers,

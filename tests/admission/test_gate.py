@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
-from tintype.admission.expect import Expectation
+from tintype.admission.expect import Expectation, kind_of
 from tintype.admission.gate import Gate, Patience, Refusal
 from tintype.admission.queue import Rules
+from tintype.core.errors import DeadlinePassed, Shed
+from tintype.core.formats import Format
+from tintype.core.plan import Cost, Load, Plan, Save
 
 A, B = Asker("a"), Asker("b")
 RULES = Rules(workers=2, heavy_ms=250.0)
@@ -167,3 +170,45 @@ def test_the_work_let_in_is_bounded_and_workers_never_idle_for_it(costs: list[fl
     assert sum(let_in) / workers / 1000 <= max(0.25, 6 * 0.4 / workers) + max(costs) * max(1, workers) / workers / 1000
     if len(let_in) < len(costs):
         assert len(let_in) >= workers
+
+
+# Deadlines of clients
+
+
+def firm(left_s: float) -> Asker:
+    return Asker("a", deadline=10.0 + left_s, firm=True)
+
+
+def test_a_firm_deadline_that_cannot_be_met_is_refused_even_by_an_idle_node() -> None:
+    idle = gate(load())
+    with pytest.raises(DeadlinePassed, match=r"0\.05 s after"), idle.fetching(firm(0.05), "new", 10.0):
+        pass  # 50 ms to fetch, and 50 to render
+    assert not idle.shut(10.0)  # says nothing of others
+    with idle.fetching(firm(0.2), "new", 10.0):
+        assert isinstance(idle.admit(firm(0.06), 50, 10.0, fetched=True), Charge)
+    late = idle.admit(firm(0.04), 50, 10.0, fetched=True)
+    assert isinstance(late, Refusal)
+    assert late.late_s == pytest.approx(0.01)
+    assert isinstance(idle.admit(Asker("a", deadline=10.04), 50, 10.0, fetched=True), Charge)  # a bound of the node
+
+
+def test_who_would_wait_too_long_anyway_is_told_of_the_load() -> None:
+    busy = gate(load(*[(A, 100.0)] * 10))
+    with pytest.raises(Shed), busy.fetching(firm(0.3), "new", 10.0):
+        pass
+    assert busy.refused("a", "", Lane.INTERACTIVE, 10.0)
+
+
+def test_a_plan_is_held_against_a_deadline_by_what_waits_and_what_it_takes() -> None:
+    load_, save = Load(format=Format.JPEG, width=9, height=9), Save(format=Format.JPEG)
+    plan = Plan(load=load_, steps=(), save=save, width=9, height=9, cost=Cost(cpu_ms=100.0))
+    gate(load()).in_time(firm(0.11), plan, 10.0)
+    with pytest.raises(DeadlinePassed):
+        gate(load()).in_time(firm(0.09), plan, 10.0)
+    with pytest.raises(DeadlinePassed):
+        gate(load(*[(A, 100.0)] * 4)).in_time(firm(0.11), plan, 10.0)
+    slow = gate(load())
+    for _ in range(50):
+        slow.expected.learn(kind_of((plan,)), 100.0, 300.0)
+    with pytest.raises(DeadlinePassed):
+        slow.in_time(firm(0.2), plan, 10.0)

@@ -143,6 +143,26 @@ def test_a_quota_is_its_tenants_own_and_there_is_none_by_default(tmp_path: Path)
     assert (other.tenant.quota.ms_per_s, other.tenant.quota.ms_per_day, other.tenant.quota.dark) == (0, 0, False)
 
 
+def test_keys_and_clients_have_quotas_and_one_that_binds_nobody_is_warned_of(tmp_path: Path) -> None:
+    text = "[tenants.acme]\nkey_quota.ms_per_s = 5\nclient_quota.ms_per_day = 7\n"
+    loaded = load(env={}, path=toml(tmp_path, text))
+    tenant = loaded.config.tenants[0].tenant
+    assert (tenant.quota, tenant.key_quota) == (QuotaSettings(), QuotaSettings(ms_per_s=5))
+    assert tenant.client_quota == QuotaSettings(ms_per_day=7)
+    assert sum("binds nobody" in warning for warning in loaded.warnings) == 2
+    proxied = load(env={"TINTYPE_SERVER__TRUSTED_PROXIES": "10.0.0.0/8, ::1"}, path=toml(tmp_path, text))
+    assert proxied.config.server.trusted_proxies == ("10.0.0.0/8", "::1")
+    assert sum("binds nobody" in warning for warning in proxied.warnings) == 1
+
+
+def test_trusted_proxies_are_ranges_and_all_of_them_is_warned_of(tmp_path: Path) -> None:
+    for wrong in ("10.0.0.1/8", "localhost", "10.0.0.0/33", ""):
+        message = refused(f"[server]\ntrusted_proxies = ['{wrong}']", tmp_path)
+        assert message.startswith(f"server.trusted_proxies: {wrong!r} is no address or range such as 10.0.0.0/8")
+    loaded = load(env={}, path=toml(tmp_path, "[server]\ntrusted_proxies = ['::/0']"))
+    assert any("every address" in warning for warning in loaded.warnings)
+
+
 def test_an_empty_table_declares_a_tenant(tmp_path: Path) -> None:
     loaded = load(env={}, path=toml(tmp_path, "[tenants.open]\n"))
     assert [t.name for t in loaded.config.tenants] == ["open"]

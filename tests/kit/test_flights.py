@@ -110,17 +110,20 @@ async def test_if_the_beginner_had_less_time_the_others_begin_once_more_together
     assert len(starts) == 2
 
 
-async def test_a_second_failure_of_that_kind_is_final() -> None:
-    flights, starts = Flights[int](), 0
+async def test_a_second_failure_of_that_kind_is_final_and_who_began_does_not_begin_again() -> None:
+    flights, starts = Flights[int](), []
 
-    async def hopeless() -> int:
-        nonlocal starts
-        starts += 1
-        raise DeadlinePassed
+    def flying(name: str) -> asyncio.Task[int]:
+        async def hopeless() -> int:
+            starts.append(name)
+            raise DeadlinePassed
 
-    with pytest.raises(DeadlinePassed):
-        await flights.join("k", hopeless, within(LATER))
-    assert starts == 2
+        return asyncio.create_task(flights.join("k", hopeless, within(LATER)))
+
+    first, second = await asyncio.gather(flying("first"), flying("second"), return_exceptions=True)
+    assert isinstance(first, DeadlinePassed)
+    assert isinstance(second, DeadlinePassed)
+    assert starts == ["first", "second"]
 
 
 async def test_a_cancelled_waiter_removes_only_itself() -> None:

@@ -30,6 +30,7 @@ from tintype.sources.sources import SourceStore
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings
 from tintype.web.mounts import Mount, Mounts, Site
+from tintype.web.proxies import Proxies
 from tintype.web.reply import Messages
 from tintype.web.turnaway import TurnAway
 
@@ -64,12 +65,15 @@ class Stand:
             Tenant(name="blue", prefix="/blue"),
         ]
         site = Site(Mounts.of([Mount(tenant, Imgproxy(keys)) for tenant in tenants]))
-        self.away = TurnAway(site, self.gate, self.sources, self.clock, self.telemetry, Limits(), prefix=prefix)
+        proxies = Proxies(["10.0.0.1"])
+        self.away = TurnAway(
+            site, self.gate, self.sources, self.clock, self.telemetry, Limits(), proxies, prefix=prefix
+        )
 
-    def crowd(self, tenant: str = "red", lane: Lane = Lane.INTERACTIVE) -> None:
-        """Have a fetch of a tenant refused."""
-        asker = Asker(tenant, lane=lane)
-        for _ in range(10):
+    def crowd(self, tenant: str = "red", lane: Lane = Lane.INTERACTIVE, *, client: str = "", works: int = 10) -> None:
+        """Have a fetch of a tenant's client refused."""
+        asker = Asker(tenant, client, lane)
+        for _ in range(works):
             self.backlog.add(asker, 100.0, fetched=True)
         with pytest.raises(Shed), self.gate.fetching(asker, "host", self.clock.monotonic()):
             pass
@@ -78,8 +82,11 @@ class Stand:
         asker = Asker(tenant, deadline=self.clock.monotonic() + 20)
         await self.sources.bind(asker, SourceRef(url=url), Forwarded())
 
-    def ask(self, url: str = NEW, *, at: str = "/red/trusted/w:10/plain/", **headers: bytes) -> Messages | None:
+    def ask(
+        self, url: str = NEW, *, at: str = "/red/trusted/w:10/plain/", peer: str = "10.0.0.1", **headers: bytes
+    ) -> Messages | None:
         scope: dict[str, Any] = {"method": "GET", "raw_path": f"{at}{url}".encode(), "query_string": b""}
+        scope["client"] = (peer, 1)
         given = {name.replace("_", "-").encode(): value for name, value in headers.items()}
         return self.away(scope, given, b"id", self.clock.monotonic())
 
@@ -128,6 +135,22 @@ async def test_what_may_be_known_is_not_turned_away(stand: Stand) -> None:
     stand.crowd()
     assert stand.ask(KNOWN) is None
     assert stand.ask(NEW) is not None
+
+
+async def test_a_refusal_is_good_for_its_client_and_for_all_if_it_had_no_work_here(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd(client="203.0.113.9")
+    assert stand.ask(x_forwarded_for=b"203.0.113.9") is not None
+    assert stand.ask(x_forwarded_for=b"203.0.113.8") is None  # another client has its own share
+    assert stand.ask(x_forwarded_for=b"203.0.113.9", peer="198.51.100.1") is None
+    assert stand.ask() is None
+    stand.clock.ahead_s += 0.03
+    for number in range(10):
+        stand.backlog.add(Asker("red", str(number)), 100.0, fetched=True)
+    stand.crowd(client="203.0.113.7", works=0)
+    assert stand.ask(x_forwarded_for=b"203.0.113.8") is not None
+    assert stand.ask(x_forwarded_for=b"203.0.113.8", priority=b"u=7") is None  # another lane
+    assert stand.ask(x_forwarded_for=b"203.0.113.8", priority=b"u=7", peer="198.51.100.1") is not None
 
 
 async def test_a_refusal_is_good_for_a_moment_its_tenant_and_its_lane(stand: Stand) -> None:

@@ -72,6 +72,10 @@ class Backlog:
         if not total.count:
             del self._sums[whose]
 
+    def has(self, asker: Asker) -> bool:
+        """Tell whether any work is of this tenant's client."""
+        return any((whose.tenant, whose.client) == (asker.tenant, asker.client) for whose in self._sums)
+
     def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
         """Predict how long new work of an asker would wait for a worker, in seconds.
 

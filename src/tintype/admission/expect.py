@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias, TypeVar
+
+from tintype.core.plan import Plan
 
 # What mispredictions have in common: a source's format and the class of its size, for one.
 Kind: TypeAlias = tuple[str, int]
@@ -49,6 +52,11 @@ class Expectation:
         """Note how long a fetch took."""
         before = self.fetch_s(host)
         _remember(self._hosts, host, before + _OWN * (took_s - before))
+
+
+def kind_of(plans: Sequence[Plan]) -> Kind:
+    """Return what mispredictions of plans have in common: the source's format, and the class of what they cost."""
+    return plans[0].load.format.value, int(sum(plan.cost.cpu_ms for plan in plans)).bit_length()
 
 
 def _remember(means: dict[K, float], name: K, mean: float) -> None:

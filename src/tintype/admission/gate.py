@@ -6,22 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
+from typing import TypeAlias
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.crowds import Crowds
-from tintype.admission.expect import Expectation
+from tintype.admission.expect import Expectation, kind_of
 from tintype.admission.queue import Rules
-from tintype.core.errors import Shed
+from tintype.core.errors import DeadlinePassed, Shed
+from tintype.core.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why work was not let in: what it would have waited, and what it may wait, in seconds; or `full`: there is no room."""
+    """Why work was not let in: what it would have waited, and what it may wait, in seconds; or `full`: there is no room.
+
+    `late_s`: it would not wait too long, but be done so long after its client's deadline.
+    """
 
     wait_s: float
     patience_s: float
     full: bool
+    late_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +49,11 @@ _FETCHED = 1.25
 _AT_ONCE = 6
 # For so long after a refusal, what would be refused alike is not weighed again. Seconds.
 _SHUT_S = 0.02
-_TENANTS = 1000
+_ASKERS = 1000
 # Bursts further apart are two of them. Seconds.
 _CALM_S = 2.0
+# Whom a refusal is for: a tenant's client, or with None whichever of its clients, and a lane.
+_Like: TypeAlias = tuple[str, str | None, Lane]
 
 
 class Gate:
@@ -59,7 +67,7 @@ class Gate:
         self._backlog, self._patience, self._most = backlog, patience, most
         self._crowds = Crowds(_CALM_S)
         self._shut_until = 0.0
-        self._refused: dict[tuple[str, Lane], tuple[float, Shed]] = {}
+        self._refused: dict[_Like, tuple[float, Shed]] = {}
 
     @property
     def rules(self) -> Rules:
@@ -72,6 +80,7 @@ class Gate:
 
         Raises:
             Shed: there is none.
+            DeadlinePassed: its client will have gone by then.
         """
         found = self.admit(asker, self.expected.typical_ms, now, after_s=self.expected.fetch_s(host))
         try:
@@ -92,16 +101,21 @@ class Gate:
         """Tell whether any fetch was refused a moment ago. From any thread, as is `refused`."""
         return now < self._shut_until
 
-    def refused(self, tenant: str, lane: Lane, now: float) -> Shed | None:
-        """Return what a tenant's fetch was refused with a moment ago, for others like it."""
-        until, shed = self._refused.get((tenant, lane), (0.0, None))
-        return shed if now < until else None
+    def refused(self, tenant: str, client: str, lane: Lane, now: float) -> Shed | None:
+        """Return what a client's fetch was refused with a moment ago, for others like it."""
+        for whose in (client, None):
+            until, shed = self._refused.get((tenant, whose, lane), (0.0, None))
+            if now < until:
+                return shed
+        return None
 
     def _remember(self, asker: Asker, shed: Shed, now: float) -> None:
-        if len(self._refused) >= _TENANTS:
+        """Note a refusal. Who has no work here waits least of its tenant's clients: what is too long for it is so for all."""
+        if len(self._refused) >= _ASKERS:
             self._refused = {}
+        whose = asker.client if self._backlog.has(asker) else None
         self._shut_until = now + _SHUT_S
-        self._refused[asker.tenant, asker.lane] = self._shut_until, shed
+        self._refused[asker.tenant, whose, asker.lane] = self._shut_until, shed
 
     def leave(self, ticket: Charge) -> None:
         self._backlog.take_off(ticket)
@@ -111,17 +125,29 @@ class Gate:
     ) -> Charge | Refusal:
         """Charge work of so many milliseconds, or say why not.
 
-        What is let in has a worker soon enough, and unless one is free at once, can be done by its deadline. `after_s`: its
-        fetch is expected to take so long; what is ahead of it is worked off meanwhile.
+        What is let in has a worker soon enough, and unless one is free at once or the deadline is firm, can be done by its
+        deadline. `after_s`: its fetch is expected to take so long; what is ahead of it is worked off meanwhile.
         """
         wait_s = max(0.0, self._backlog.wait_s(asker, ms, fetched=fetched) - after_s)
-        left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s else 0.0)
+        left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
         patience_s = max(self._patience_s(asker, wait_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
-        patience_s = min(patience_s * (_FETCHED if fetched else 1.0), left_s)
+        patience_s *= _FETCHED if fetched else 1.0
         full = len(self._backlog) >= self._most
-        if full or wait_s > patience_s:
-            return Refusal(wait_s, max(0.0, patience_s), full)
+        if full or wait_s > min(patience_s, left_s):
+            late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
+            return Refusal(wait_s, max(0.0, min(patience_s, left_s)), full, late_s)
         return self._backlog.add(asker, ms, fetched=fetched)
+
+    def in_time(self, asker: Asker, plan: Plan, now: float) -> None:
+        """Check that a plan over what is fetched can be done by its asker's deadline.
+
+        Raises:
+            DeadlinePassed: it will hardly be.
+        """
+        ms = self.expected.of(kind_of((plan,)), plan.cost.cpu_ms)
+        done = now + self._backlog.wait_s(asker, ms, fetched=True) + ms / 1000
+        if done > asker.deadline:
+            raise _late(done - asker.deadline)
 
     def _patience_s(self, asker: Asker, wait_s: float, now: float) -> float:
         if wait_s <= self._patience.crowd_s:
@@ -133,9 +159,15 @@ class Gate:
 def _let_in(found: Charge | Refusal) -> Charge:
     if isinstance(found, Charge):
         return found
+    if found.late_s and not found.full:
+        raise _late(found.late_s)
     why = (
         "as many renders as there may be are under way (limits.render_queue)"
         if found.full
         else f"it would wait {found.wait_s:.2f} s for a worker; {found.patience_s:.2f} s are allowed (admission)"
     )
     raise Shed(why, retry_after_s=max(1.0, ceil(found.wait_s)))
+
+
+def _late(late_s: float) -> DeadlinePassed:
+    return DeadlinePassed(f"it would be done {late_s:.2f} s after the request's deadline; ask with more time")

@@ -7,6 +7,7 @@ import binascii
 import email.utils
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path as File
 
 from tintype.config.schema import Path
@@ -14,6 +15,7 @@ from tintype.config.values import Config, TenantConfig
 from tintype.coordination.settings import SCHEMES
 from tintype.core.errors import Misconfigured
 from tintype.core.formats import SAVABLE
+from tintype.core.quota import QuotaSettings
 from tintype.core.tenant import StandIn
 from tintype.dialects.imgproxy.settings import ImgproxySettings
 
@@ -46,6 +48,9 @@ def _server(config: Config) -> Iterator[str]:
     server = config.server
     yield from _prefix("server.path_prefix", server.path_prefix)
     yield from _prefix("server.health_path", server.health_path)
+    for text in server.trusted_proxies:
+        if _network(text) is None:
+            yield f"server.trusted_proxies: {text!r} is no address or range such as 10.0.0.0/8 or 2001:db8::/32"
     same_host = server.host == server.metrics_host or server.host in ("0.0.0.0", "::")  # noqa: S104
     if server.metrics_port and server.metrics_port == server.port and same_host:
         yield f"server.metrics_port is {server.port}, as server.port is; metrics need a port of their own"
@@ -133,6 +138,13 @@ def _prefix(name: str, value: str) -> Iterator[str]:
         yield f"{name}: {value!r} is not a path prefix; it takes /one/or/more parts without a slash at the end"
 
 
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text)
+    except ValueError:
+        return None
+
+
 def _is_hex(text: str) -> bool:
     try:
         bytes.fromhex(text)
@@ -157,6 +169,8 @@ def warnings(config: Config, origins: Mapping[Path, str]) -> Iterator[str]:
         )
     if config.sources.local_root and File(config.sources.local_root).resolve() == File("/"):
         yield "sources.local_root is /: every file of this machine that is an image can be read"
+    if any(network and not network.prefixlen for network in map(_network, config.server.trusted_proxies)):
+        yield "server.trusted_proxies has every address: whoever asks can say that he is somebody else"
     for tenant in config.tenants:
         yield from _tenant_warnings(config, tenant)
 
@@ -167,3 +181,11 @@ def _tenant_warnings(config: Config, tenant: TenantConfig) -> Iterator[str]:
         yield f"tenant {tenant.name} has no keys: any URL is rendered, whoever made it; give it keys and salts"
     if not signed and tenant.imgproxy.allow_security_options:
         yield f"tenant {tenant.name} lets unsigned URLs set their own bounds (allow_security_options)"
+    if _limits(tenant.tenant.client_quota) and not config.server.trusted_proxies:
+        yield f"tenant {tenant.name} has a client_quota that binds nobody: only server.trusted_proxies tell clients apart"
+    if _limits(tenant.tenant.key_quota) and not signed:
+        yield f"tenant {tenant.name} has a key_quota that binds nobody: it has no keys"
+
+
+def _limits(quota: QuotaSettings) -> bool:
+    return bool(quota.ms_per_s or quota.ms_per_day)

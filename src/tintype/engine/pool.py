@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tintype.admission.asker import Asker
-from tintype.admission.expect import Kind
+from tintype.admission.expect import kind_of
 from tintype.admission.gate import Gate
 from tintype.admission.queue import Place, Queue
 from tintype.core.errors import BrokenImage, DeadlinePassed, Draining, EngineFailed, Misconfigured, Poisoned, Shed
@@ -156,7 +156,7 @@ class Pool:
         task = self._task(number, job, tuple(fd for fd, _, _ in inputs), asker, digest, read)
         task.images, task.began = 1, began
         task.cost = Cost(sum(one.cost.cpu_ms for one in plans), max(one.cost.peak_bytes for one in plans))
-        task.kind = _kind(plans)
+        task.kind = kind_of(plans)
         tenant = asker.tenant
         task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
         done, bodies = await self._perform(task)
@@ -345,11 +345,6 @@ class Pool:
             kind = "run" if task.images else "probe"
             took = self._clock.monotonic() - task.started_at
             self._telemetry.observe("engine_seconds", took, kind=kind, pool=self._name)
-
-
-def _kind(plans: Sequence[Plan]) -> Kind:
-    """Return what mispredictions of plans have in common: the source's format, and the class of what they cost."""
-    return plans[0].load.format.value, int(sum(plan.cost.cpu_ms for plan in plans)).bit_length()
 
 
 def _number() -> int:

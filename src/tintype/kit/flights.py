@@ -39,17 +39,18 @@ class Flights(Generic[T]):
     async def join(self, key: str, start: Callable[[], Awaitable[T]], deadline: float) -> T:
         """Return what `start` returns, from a flight under way or, if there is none, a new one.
 
-        Its errors are everybody's, but for one: if the flight ran out of the time that its beginner had, those with
-        time left begin another one, once.
+        Its errors are everybody's, but for one: if the flight ran out of the time that its beginner had, or could not be
+        made in it, the others with time left begin another one, once.
 
         Raises:
             DeadlinePassed: `deadline` (monotonic) passed; the flight goes on for the others.
             Draining: `close` ended the flight.
         """
+        mine = key not in self._flights
         try:
             return await self._wait(key, start, deadline)
         except DeadlinePassed:
-            if self._monotonic() >= deadline:
+            if mine or self._monotonic() >= deadline:
                 raise
         return await self._wait(key, start, deadline)
 

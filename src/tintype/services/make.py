@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import TypeAlias
 
+from tintype.admission.gate import Gate
 from tintype.core.asked import Asked
 from tintype.core.entry import Entry, EntryFacts, Names
 from tintype.core.formats import Format
@@ -36,6 +37,7 @@ class Make:
         flights: Flights[Found],
         leads: Leads,
         spending: Spending,
+        gate: Gate,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -45,6 +47,7 @@ class Make:
         self._flights = flights
         self._leads = leads
         self._spending = spending
+        self._gate = gate
         self._clock = clock
 
     def coming(self, want: Want) -> AbstractContextManager[None]:
@@ -54,6 +57,8 @@ class Make:
     async def __call__(self, view: View, timings: Timings) -> Found:
         """Return the result, rendering it or waiting for a render under way. Raises TintypeError, Moved."""
         begun = self._clock.monotonic()
+        if view.want.firm and not view.behind and view.key not in self._flights:
+            self._gate.in_time(view.want.asker, view.ways[-1].plan, begun)
         try:
             if view.binding.private or view.key in self._flights:
                 self._ladder.crowd.arrived(view.want)

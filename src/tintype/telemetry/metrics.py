@@ -104,6 +104,11 @@ METRICS: tuple[Metric, ...] = (
         Label("mode", ("refused", "dark")),
     ),
     _counter("short_bodies", "Answers that ended before their announced length, because their file did."),
+    _counter(
+        "proxy_headers_unread",
+        "Headers of trusted proxies that are malformed or contradict each other, and so say nothing; not looked at for hits.",
+        Label("header", ("forwarded", "x-forwarded-for", "priority", "x-request-deadline")),
+    ),
     _counter("aborts", "Clients that went away before their answer."),
     # Engine
     _counter(

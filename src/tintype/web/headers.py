@@ -8,7 +8,6 @@ from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
-from tintype.admission.asker import Lane
 from tintype.core.asked import Delivery
 from tintype.core.binding import Binding
 from tintype.core.formats import FACTS, Format
@@ -112,12 +111,6 @@ def mime_of(format: Format) -> bytes:
 def etags_of(header: bytes) -> frozenset[str]:
     """Read If-None-Match: the opaque tags (weak ones count too, RFC 9110 13.1.2); at most 64 of them."""
     return frozenset(tag.decode("latin-1") for tag in re.findall(rb'"([^"]{1,256})"', header)[:64])
-
-
-def lane_of(headers: Mapping[bytes, bytes]) -> Lane:
-    """Return how urgent a request is: browsers say what they fetch in advance (Sec-Purpose of Fetch; Purpose before it)."""
-    purpose = headers.get(b"sec-purpose") or headers.get(b"purpose") or b""
-    return Lane.PREFETCH if purpose.lower().startswith(b"prefetch") else Lane.INTERACTIVE
 
 
 def is_current(headers: Mapping[bytes, bytes], etag: bytes, last_modified: bytes) -> bool:

@@ -28,12 +28,12 @@ from tintype.web.headers import (
     http_date,
     http_time,
     is_current,
-    lane_of,
     mime_of,
     sendable,
 )
 from tintype.web.memo import Headers, Memo, Remembered
 from tintype.web.mounts import Mount, Site
+from tintype.web.proxies import Proxies
 from tintype.web.quick import Quick
 from tintype.web.reply import Receive, Reply, Request
 
@@ -51,6 +51,7 @@ class ImagePath:
         clock: Clock,
         telemetry: Telemetry,
         limits: Limits,
+        proxies: Proxies,
         handover: HandOver,
         *,
         development_errors: bool = False,
@@ -64,6 +65,7 @@ class ImagePath:
         self._clock = clock
         self._telemetry = telemetry
         self._limits = limits
+        self._proxies = proxies
         self._handover = handover
         self._development_errors = development_errors
         self._debug_headers = debug_headers
@@ -144,13 +146,18 @@ class ImagePath:
             raise BadRequest(f"the URL has {len(request.target)} bytes; at most {self._limits.url_bytes} are allowed")
         asked = mount.dialect.parse(_with_query(rest, request), self._clock.now())
         passed_on = forwarded(tenant.delivery, request.headers, asked.pipeline.source.url)
+        said = self._proxies.said(request.peer, request.headers)
+        for header in said.unread:
+            self._telemetry.count("proxy_headers_unread", header=header)
         return Want(
             tenant=tenant,
             asked=asked,
             offer=mount.offer(request.headers),
             forwarded=passed_on,
-            deadline=request.began + self._limits.request_timeout_s,
-            lane=lane_of(request.headers),
+            deadline=request.began + min(self._limits.request_timeout_s, said.left_s),
+            lane=said.lane,
+            client=said.client,
+            firm=said.left_s < self._limits.request_timeout_s,
             etags=etags_of(request.headers.get(b"if-none-match", b"")) if tenant.delivery.etag else frozenset(),
         )
 

@@ -59,7 +59,7 @@ class RequestIds:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The parts of a request that the image path needs; `raw`: its path and query as they came."""
+    """The parts of a request that the image path needs; `raw`: its path and query as they came; `peer`: who sent it."""
 
     method: str
     target: str
@@ -67,6 +67,13 @@ class Request:
     id: bytes
     began: float
     raw: tuple[bytes, bytes]
+    peer: str
+
+
+def peer_of(scope: Scope) -> str:
+    """Return the address at the other end of a request's connection."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def request_of(scope: Scope, path: str, desk: Desk) -> Request:
@@ -78,7 +85,7 @@ def request_of(scope: Scope, path: str, desk: Desk) -> Request:
     query = scope.get("query_string") or b""
     target = path + ("?" + query.decode("latin-1") if query else "")
     raw = (scope.get("raw_path") or path.encode("latin-1"), query)
-    return Request(scope["method"], target, headers, desk.ids.of(headers), began, raw)
+    return Request(scope["method"], target, headers, desk.ids.of(headers), began, raw, peer_of(scope))
 
 
 def raw_path(scope: Scope) -> str:

@@ -13,6 +13,11 @@ class ServerSettings:
 
     host: str = setting("127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all.")
     port: int = setting(8080, "Port to listen on; 0 = any free one.", most=65535)
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Addresses and ranges (10.0.0.0/8) of proxies in front, whose word counts for who asks (Forwarded, X-Forwarded-For),"
+        " how urgently (Priority) and until when (X-Request-Deadline); empty = nobody's.",
+    )
     path_prefix: str = setting("", "Prefix of every path, removed before anything else is looked at.")
     health_path: str = setting("", "A further path that answers like /health.")
     metrics_host: str = setting("127.0.0.1", "Address of the metrics port.")

@@ -15,10 +15,10 @@ from tintype.core.errors import Shed, TintypeError
 from tintype.core.limits import Limits
 from tintype.ports import Acquainted, Clock, Prepared
 from tintype.web.forward import forwarded
-from tintype.web.headers import lane_of
 from tintype.web.memo import Headers
 from tintype.web.mounts import Mount, Site
-from tintype.web.reply import Messages, common, of_error, of_text, raw_path, within
+from tintype.web.proxies import Proxies
+from tintype.web.reply import Messages, common, of_error, of_text, peer_of, raw_path, within
 
 Count: TypeAlias = Callable[[float], None]
 
@@ -34,11 +34,12 @@ class TurnAway:
         clock: Clock,
         telemetry: Prepared,
         limits: Limits,
+        proxies: Proxies,
         *,
         prefix: str = "",
     ) -> None:
         self._site, self._gate, self._sources, self._limits = site, gate, sources, limits
-        self._prefix = prefix.rstrip("/")
+        self._proxies, self._prefix = proxies, prefix.rstrip("/")
         self._now, self._monotonic = clock.now, clock.monotonic
         self._telemetry = telemetry
         self._counters: dict[tuple[str, str], tuple[Count, Count]] = {}
@@ -54,7 +55,8 @@ class TurnAway:
         if not path or not found or len(path) + len(scope["query_string"]) > self._limits.url_bytes:
             return None
         mount, rest = found
-        shed = self._gate.refused(mount.tenant.name, lane_of(headers), began)
+        said = self._proxies.said(peer_of(scope), headers)
+        shed = self._gate.refused(mount.tenant.name, said.client, said.lane, began)
         if shed is None or mount.tenant.delivery.secret:
             return None
         target = rest + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")

@@ -1,0 +1,151 @@
+"""A real node and raw sockets: what trusted proxies say of who asks counts, and from anybody else the same changes nothing.
+
+The proxy is at 127.0.0.2, a client that tries the same by itself at 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import picture
+from tests.e2e.node import Answer, Node, running
+from tests.e2e.origin import Origin, Page
+
+TOML = """
+[server]
+trusted_proxies = ["127.0.0.2", "198.51.100.0/24"]
+[sources]
+allow_loopback = true
+[engine]
+workers = 1
+heavy_ms = 100000
+[admission]
+crowd_s = 60
+burst_s = 60
+[tenants.metered]
+prefix = "/metered"
+trusted_signatures = ["unsafe"]
+client_quota.ms_per_day = 1
+[tenants.dark]
+prefix = "/dark"
+trusted_signatures = ["unsafe"]
+client_quota = { ms_per_day = 1, dark = true }
+[tenants.free]
+prefix = "/free"
+trusted_signatures = ["unsafe"]
+"""
+PROXY, ANYBODY = "127.0.0.2", "127.0.0.1"
+A, B = "203.0.113.1", "203.0.113.2"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Node]:
+    for number in range(6):
+        origin.pages[f"/{number}.jpg"] = Page(picture(seed=number + 1), headers={"Cache-Control": "max-age=600"})
+    with running(tmp_path_factory.mktemp("node"), TOML, metrics=True) as one:
+        yield one
+
+
+def ask(node: Node, peer: str, target: str, *headers: str) -> Answer:
+    """Send a request as it stands, from an address of this machine."""
+    with socket.create_connection(("127.0.0.1", node.port), timeout=60, source_address=(peer, 0)) as to:
+        lines = [f"GET {target} HTTP/1.1", "Host: img", "Connection: close", *headers, "", ""]
+        to.sendall("\r\n".join(lines).encode())
+        received = b""
+        while piece := to.recv(65536):
+            received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *fields = head.decode().split("\r\n")
+    return Answer(int(first.split(" ")[1]), dict(field.lower().split(": ", 1) for field in fields), body)
+
+
+def status(node: Node, peer: str, target: str, *headers: str) -> int:
+    return ask(node, peer, target, *headers).status
+
+
+def test_clients_have_quotas_where_a_trusted_proxy_names_them(node: Node, origin: Origin) -> None:
+    widths = iter(range(40, 400))
+
+    def miss(peer: str, *headers: str, tenant: str = "metered") -> int:
+        return status(node, peer, f"/{tenant}/unsafe/w:{next(widths)}/plain/{origin.url}/0.jpg", *headers)
+
+    assert miss(PROXY, f"X-Forwarded-For: {A}") == 200
+    assert miss(PROXY, f"X-Forwarded-For: {A}") == 429
+    assert miss(PROXY, f"X-Forwarded-For: {B}, {A}, 198.51.100.7") == 429  # what A wrote itself is on the left
+    assert miss(PROXY, f"Forwarded: for={A}") == 429
+    assert miss(PROXY, f"X-Forwarded-For: {B}") == 200
+    # Nobody is told apart by his own word, nor spends what is another's.
+    assert [miss(ANYBODY, f"X-Forwarded-For: {A}", f"Forwarded: for={A}") for _ in range(3)] == [200, 200, 200]
+    assert [miss(PROXY) for _ in range(2)] == [200, 200]
+    refused = ask(node, PROXY, f"/metered/unsafe/w:{next(widths)}/plain/{origin.url}/0.jpg", f"X-Forwarded-For: {A}")
+    assert refused.headers["ratelimit-policy"] == '"client-day";q=1;qu="tintype-worker-ms";w=86400'
+    assert int(refused.headers["retry-after"]) >= 1
+    assert [miss(PROXY, f"X-Forwarded-For: {A}", tenant="dark") for _ in range(2)] == [200, 200]
+
+    def refusals(tenant: str, mode: str) -> float:
+        return node.metric("tintype_quota_refusals_total", tenant=tenant, scope="client", mode=mode)
+
+    assert (refusals("metered", "refused"), refusals("dark", "dark")) == (4, 1)
+    assert A not in node.log
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_at_once_and_costs_no_worker_time(node: Node, origin: Origin) -> None:
+    target, hasty = f"/free/unsafe/w:77/plain/{origin.url}/1.jpg", "X-Request-Deadline: 1"
+    jobs, asked = node.metric("tintype_engine_jobs_total"), origin.count("/1.jpg")
+    refused = ask(node, PROXY, target, hasty)
+    assert (refused.status, refused.body) == (503, b"Timeout")
+    assert refused.headers["x-tintype-error"].startswith("deadline_passed: it would be done")
+    assert "retry-after" in refused.headers
+    assert (node.metric("tintype_engine_jobs_total"), origin.count("/1.jpg")) == (jobs, asked)
+    assert status(node, ANYBODY, target, hasty) == 200
+    # What is fetched is refused for what its plan takes; what is rendered is a hit, and takes no time.
+    jobs = node.metric("tintype_engine_jobs_total")
+    assert status(node, PROXY, target.replace("w:77", "w:390"), hasty) == 503
+    assert status(node, PROXY, target, hasty) == 200
+    assert node.metric("tintype_engine_jobs_total") == jobs
+    assert status(node, PROXY, target.replace("w:77", "w:78"), "X-Request-Deadline: 60000") == 200
+
+
+def test_what_cannot_be_read_says_nothing_and_is_counted(node: Node, origin: Origin) -> None:
+    target = f"/free/unsafe/w:79/plain/{origin.url}/0.jpg"
+    wrong = {"X-Forwarded-For": "me", "Forwarded": "me", "Priority": "u=9", "X-Request-Deadline": "0"}
+
+    def unread() -> list[float]:
+        return [node.metric("tintype_proxy_headers_unread_total", header=name.lower()) for name in wrong]
+
+    before = unread()
+    lines = [f"{name}: {value}" for name, value in wrong.items()]
+    assert status(node, ANYBODY, target.replace("79", "80"), *lines) == 200
+    assert unread() == before
+    assert status(node, PROXY, target, *lines) == 200
+    assert unread() == [count + 1 for count in before]
+
+
+def test_what_a_proxy_calls_a_prefetch_lets_others_pass(node: Node, origin: Origin) -> None:
+    """The one worker is busy with a prefetch; two more come, and after them images on a page, which are made first."""
+    origin.pages["/large.jpg"] = Page(picture(4000, 3000, seed=9), headers={"Cache-Control": "max-age=600"})
+    for name in ("large", "2", "3", "4", "5"):
+        assert status(node, ANYBODY, f"/free/unsafe/w:30/plain/{origin.url}/{name}.jpg") == 200
+
+    def begin(target: str, *headers: str) -> threading.Thread:
+        thread = threading.Thread(target=status, args=(node, PROXY, target, *headers))
+        thread.start()
+        time.sleep(0.05)
+        return thread
+
+    # This one takes longer than it takes to ask for the others, and has the lane's share.
+    threads = [begin(f"/free/unsafe/w:2900/f:avif/plain/{origin.url}/large.jpg", "Priority: u=7")]
+    threads += [begin(f"/free/unsafe/w:30{n}/plain/{origin.url}/{n}.jpg", "Priority: u=6") for n in (2, 3)]
+    threads += [begin(f"/free/unsafe/w:30{n}/plain/{origin.url}/{n}.jpg", "Priority: u=5, i") for n in (4, 5)]
+    for thread in threads:
+        thread.join(60)
+    names, deadline = ("w:2900", "w:302", "w:303", "w:304", "w:305"), time.monotonic() + 20
+    while not all(name in node.log for name in names):  # which is written a little later
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert sorted(names, key=node.log.index) == ["w:2900", "w:304", "w:305", "w:302", "w:303"]
