@@ -67,7 +67,7 @@ class Request:
     id: bytes
     began: float
     raw: tuple[bytes, bytes]
-    peer: str
+    peer: str = ""
 
 
 def peer_of(scope: Scope) -> str:
