@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from tintype.admission.asker import Asker
+from tintype.admission.gcra import Policy
+from tintype.admission.lease import Leased
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
 from tintype.core.entry import Entry, Names, Selector
@@ -256,6 +258,18 @@ class Leads(Protocol):
         `waits` is called if there is one to wait for. At `deadline`, or when there is no word of other nodes, a node leads
         whatever they do.
         """
+        ...
+
+
+class Accounts(Protocol):
+    """Accounts that nodes share (see `admission.lease`). What cannot be told soon is not waited for."""
+
+    async def lease(self, name: str, policies: Sequence[Policy], need_ms: float, extra_ms: float) -> Leased | None:
+        """Charge an account, if it has room for what is needed, that and as much more as it has room for. None: no word."""
+        ...
+
+    async def give_back(self, name: str, policies: Sequence[Policy], ms: float) -> None:
+        """Take a charge back, if the account can be told."""
         ...
 
 

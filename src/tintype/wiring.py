@@ -36,6 +36,7 @@ from tintype.services.behind import Behind
 from tintype.services.demo import make_photo
 from tintype.services.jobs import Jobs
 from tintype.services.ladder import Ladder
+from tintype.services.leasing import Leasing
 from tintype.services.look import Look
 from tintype.services.make import Found, Make
 from tintype.services.purge import Purge
@@ -88,6 +89,7 @@ class Node:
     reserve: Reserve
     cache: Tiers
     sources: SourceStore
+    leasing: Leasing | None
     coordination: Coordination
     behind: tuple[Behind, ...]
     given: GivenImages
@@ -110,6 +112,8 @@ class Node:
             await behind.close()
         await asyncio.gather(self.engine.close(), self.reserve.close())
         await self.cache.close()
+        if self.leasing is not None:
+            await self.leasing.close()
         await self.coordination.close()
         await self.sources.close()
 
@@ -143,7 +147,8 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
     shared = bool(cached.object_url)
     coordination = open_coordination(config.coordination, shared=shared, clock=clock, telemetry=telemetry)
-    spending = Spending(Quotas(), clock, telemetry)
+    leasing = Leasing(coordination.accounts, clock) if coordination.accounts else None
+    spending = Spending(Quotas(), leasing, clock, telemetry)
     flights: Flights[Found] = Flights(clock.monotonic)
     make = Make(jobs, ladder, cache, cache, flights, coordination.leads, spending, gate, clock)
     render = Render(
@@ -178,7 +183,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         home=_home(config, site),
     )
     behind = (renewals, promotions)
-    return Node(front, site, memo, engine, reserve, cache, sources, coordination, behind, given, telemetry)
+    return Node(front, site, memo, engine, reserve, cache, sources, leasing, coordination, behind, given, telemetry)
 
 
 def dialect_for(tenant: TenantConfig) -> Dialect:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tintype.coordination.alone import AloneLeads
 from tintype.coordination.settings import CoordinationSettings
-from tintype.ports import Clock, Leads, Telemetry
+from tintype.ports import Accounts, Clock, Leads, Telemetry
 
 
 async def _nothing() -> None:
@@ -16,9 +16,13 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Coordination:
-    """What nodes agree on. `start` before serving, `close` once nothing is made and nothing put any more."""
+    """What nodes agree on. `start` before serving, `close` once nothing is made and nothing put any more.
+
+    `accounts` are those that they share; None = each has its own.
+    """
 
     leads: Leads
+    accounts: Accounts | None = None
     start: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
 
@@ -33,6 +37,7 @@ def open_coordination(
     """
     if not settings.valkey_url:
         return Coordination(AloneLeads())
+    from tintype.coordination.accounts import ValkeyAccounts  # noqa: PLC0415
     from tintype.coordination.leads import ValkeyLeads  # noqa: PLC0415 - the client is for those who use it
     from tintype.coordination.link import Link  # noqa: PLC0415
 
@@ -43,4 +48,4 @@ def open_coordination(
         await leads.close()
         await link.close()
 
-    return Coordination(leads if shared else AloneLeads(), link.start, close)
+    return Coordination(leads if shared else AloneLeads(), ValkeyAccounts(link), link.start, close)

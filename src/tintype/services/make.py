@@ -64,7 +64,7 @@ class Make:
                 self._ladder.crowd.arrived(view.want)
             if view.binding.private:
                 timings.outcome = "private"
-                with self._spending.on(view, lambda: None) as began:
+                async with self._spending.on(view, lambda: None) as began:
                     return view.key, await self._render(view, timings, began)
             timings.outcome = "shared"  # who leads the flight says miss
             deadline = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
@@ -113,7 +113,7 @@ class Make:
 
     async def _made(self, view: View, timings: Timings) -> Found:
         # What a worker has begun finishes into the cache, even if every client has gone.
-        with self._spending.on(view, lambda: self._flights.began(view.key)) as began:
+        async with self._spending.on(view, lambda: self._flights.began(view.key)) as began:
             found = await self._laddered(view, timings, began)
             return found or (view.key, await self._render(view, timings, began))
 

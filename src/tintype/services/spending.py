@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from tintype.admission.quotas import Claim, Holder, Quotas, Verdict, policies_of
 from tintype.core.errors import QuotaExceeded
 from tintype.ports import Clock, Telemetry
+from tintype.services.leasing import Leasing
 from tintype.services.look import View, Want
 
 
+class _Charged(NamedTuple):
+    """Claims that were charged: on this node, and in what it holds of accounts that nodes share."""
+
+    here: tuple[Claim, ...] = ()
+    shared: tuple[Claim, ...] = ()
+
+
 class Spending:
-    """Charges what views are predicted to take.
+    """Charges what views are predicted to take, to this node's own accounts and then, with `leasing`, to those that nodes share.
 
     The price of a result is that of making it from the original, alone: not for what others asked before does it change.
     """
 
-    def __init__(self, quotas: Quotas, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(self, quotas: Quotas, leasing: Leasing | None, clock: Clock, telemetry: Telemetry) -> None:
         self._quotas = quotas
+        self._leasing = leasing
         self._clock = clock
         self._telemetry = telemetry
 
-    @contextmanager
-    def on(self, view: View, began: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    @asynccontextmanager
+    async def on(self, view: View, began: Callable[[], None]) -> AsyncIterator[Callable[[], None]]:
         """Charge a view that is to be made, but for those that nobody waits for and those that are not rendered.
 
         Yields what is to be called instead of `began` once a worker has it; without that call, the charge is taken back.
@@ -32,28 +42,44 @@ class Spending:
             QuotaExceeded: the tenant, the key or the client has spent what it may.
         """
         ms = _price_ms(view)
-        owing = self._charge(view.want, ms) if ms else ()
+        owing = await self._charge(view.want, ms) if ms else _Charged()
 
         def done() -> None:
             nonlocal owing
-            owing = ()
+            owing = _Charged()
             began()
 
         try:
             yield done
         finally:
-            self._quotas.give_back(owing, ms)
+            self._give_back(owing, ms)
 
-    def _charge(self, want: Want, ms: float) -> tuple[Claim, ...]:
+    async def _charge(self, want: Want, ms: float) -> _Charged:
         """Charge whoever a want is of; returns those that were."""
-        claims = _claims(want)
-        verdict = self._quotas.spend(claims, ms, self._clock.monotonic())
+        here = self._quotas.spend(_claims(want), ms, self._clock.monotonic())
+        self._heed(here, ms)
+        if self._leasing is None:
+            return _Charged(here.charged)
+        try:
+            shared = await self._leasing.spend(here.charged, ms)
+            self._heed(shared, ms)
+        except BaseException:
+            self._quotas.give_back(here.charged, ms)
+            raise
+        return _Charged(here.charged, shared.charged)
+
+    def _give_back(self, owing: _Charged, ms: float) -> None:
+        self._quotas.give_back(owing.here, ms)
+        if self._leasing is not None:
+            self._leasing.give_back(owing.shared, ms)
+
+    def _heed(self, verdict: Verdict, ms: float) -> None:
+        """Count who lacks what, and refuse what is to be refused."""
         for claim in verdict.lacking:
             mode = "dark" if claim.quota.dark else "refused"
             self._telemetry.count("quota_refusals", tenant=claim.tenant, scope=claim.holder.value, mode=mode)
         if not verdict.allowed:
             raise _refused(verdict, ms)
-        return verdict.charged
 
 
 def _claims(want: Want) -> list[Claim]:
