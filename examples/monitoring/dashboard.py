@@ -11,45 +11,85 @@ from dataclasses import dataclass
 from typing import Any
 
 SOURCE = {"type": "prometheus", "uid": "${source}"}
-# Nodes chosen above the panels; part of every selector.
+# What is chosen above the panels; part of every selector.
 NODES = 'job=~"$job",instance=~"$instance"'
+TENANT = 'tenant=~"$tenant"'
 LOAD = "shed|overloaded|deadline_passed|draining"
-REFUSED = f',outcome=~"{LOAD}"'
-TURNED_AWAY = f',outcome=~"{LOAD}|quota_exceeded"'
-WIDE, HIGH, COLUMNS = 6, 5, 4
+HIGH, WIDTH = 5, 24
+
+# PromQL, and the legend.
+Query = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A graph: `queries` are pairs of PromQL and legend, `help` says what to make of it."""
+    """A graph: `help` says what to make of it. Without queries it is a text, which is its help."""
 
     title: str
     unit: str
     help: str
-    queries: tuple[tuple[str, str], ...]
+    queries: tuple[Query, ...] = ()
     stacked: bool = False
 
 
-def rate(metric: str, by: str, more: str = "") -> str:
-    """Return the rate of a counter, summed by labels; `more` selects further, and begins with a comma."""
-    return f"sum by ({by}) (rate({metric}{{{NODES}{more}}}[$__rate_interval]))"
+def selected(metric: str, *more: str) -> str:
+    return f"{metric}{{{','.join((NODES, *more))}}}"
 
 
-def quantile(share: float, metric: str, by: str = "", more: str = "") -> str:
-    labels = f"le, {by}" if by else "le"
-    return f"histogram_quantile({share}, {rate(f'{metric}_bucket', labels, more)})"
+def summed(inner: str, by: str) -> str:
+    return f"sum by ({by}) ({inner})"
 
 
-def failures(more: str) -> str:
+def rate(metric: str, by: str, *more: str) -> str:
+    """Return the rate of a counter, summed by labels; `more` selects further."""
+    return summed(f"rate({selected(metric, *more)}[$__rate_interval])", by)
+
+
+def gauge(metric: str, by: str, *more: str) -> str:
+    return summed(selected(metric, *more), by)
+
+
+def legend(by: str, word: str = "") -> str:
+    """Return a legend that tells labels, after a word."""
+    return " ".join([*([word] if word else []), *(f"{{{{{label}}}}}" for label in by.split(", "))])
+
+
+def rates(metric: str, by: str, *more: str, word: str = "", most: int = 0) -> Query:
+    """Return the rate of a counter by labels; with `most`, only the largest."""
+    found = rate(metric, by, *more)
+    return (f"topk({most}, {found})" if most else found), legend(by, word)
+
+
+def gauges(metric: str, by: str, word: str = "") -> Query:
+    return gauge(metric, by), legend(by, word)
+
+
+def quantiles(metric: str, by: str, *more: str, shares: tuple[float, ...] = (0.5, 0.99)) -> tuple[Query, ...]:
+    """Return some quantiles of a histogram by labels."""
+    buckets = rate(f"{metric}_bucket", f"le, {by}", *more)
+    return tuple((f"histogram_quantile({share}, {buckets})", legend(by) + f" {share:.0%}") for share in shares)
+
+
+def share(part: str, whole: str, by: str, word: str = "") -> Query:
+    return f"{part} / {whole}", legend(by, word)
+
+
+def failures(word: str, *more: str) -> Query:
     """Return the rate of some answers; none of them is a line at 0, which "no data" is not."""
-    return f"{rate('tintype_requests_total', 'job', more)} or 0 * {rate('tintype_requests_total', 'job')}"
+    return f"{rate('tintype_requests_total', 'job', *more)} or 0 * {rate('tintype_requests_total', 'job')}", word
 
 
-def gauge(metric: str, by: str, more: str = "") -> str:
-    return f"sum by ({by}) ({metric}{{{NODES}{more}}})"
+FOUND, LACKED = (rate(f"tintype_cache_{what}_total", "tier") for what in ("hits", "misses"))
+BUSY = rate("tintype_engine_seconds_sum", "pool"), gauge("tintype_engine_workers", "pool")
+MEMORY = gauge("tintype_engine_memory_bytes", "pool"), gauge("tintype_engine_memory_limit_bytes", "pool")
+TOP = """\
+Which sources took most of a node's workers lately is not in Prometheus: it would be a series for each source. Ask a node:
 
+```sh
+curl -H "Authorization: Bearer $TOKEN" https://NODE/v1/top
+```
+"""
 
-FOUND = rate("tintype_cache_hits_total", "tier")
 ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     (
         "Do users notice?",
@@ -61,10 +101,10 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 (('tintype:slo_burn:rate8m{job=~"$job"}', "{{slo}}"),),
             ),
             Panel(
-                "Answers by outcome",
+                "Requests by tenant and kind",
                 "reqps",
-                "hit, shared, miss and so on are answers; the rest are codes of errors.",
-                ((rate("tintype_requests_total", "outcome", ',tenant=~"$tenant"'), "{{outcome}}"),),
+                "Of the chosen tenants. One tenant that rises alone is the load. other: no result.",
+                (rates("tintype_request_seconds_count", "tenant, kind", TENANT, most=10),),
                 stacked=True,
             ),
             Panel(
@@ -72,16 +112,22 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "reqps",
                 "Whose fault a failure is. Mistakes of clients are not in here.",
                 (
-                    (failures(f',status="5xx",outcome!~"source_.*|{LOAD}"'), "us"),
-                    (failures(',outcome=~"source_(failed|slow|incomplete)"'), "origin"),
-                    (failures(REFUSED), "load"),
+                    failures("us", 'status="5xx"', f'outcome!~"source_.*|{LOAD}"'),
+                    failures("origin", 'outcome=~"source_(failed|slow|incomplete)"'),
+                    failures("load", f'outcome=~"{LOAD}"'),
                 ),
             ),
             Panel(
-                "Time to answer, 99th percentile",
+                "Errors by tenant",
+                "reqps",
+                "Answers that were no image, mistakes of clients among them.",
+                (rates("tintype_requests_total", "tenant, outcome", TENANT, 'status=~"4xx|5xx"', most=10),),
+            ),
+            Panel(
+                "Time to answer by tenant and kind, 99th percentile",
                 "s",
                 "mezzanine: made from a rung; cold: from the original; other: no result. Writing to the client counts.",
-                ((quantile(0.99, "tintype_request_seconds", "kind", ',tenant=~"$tenant"'), "{{kind}}"),),
+                quantiles("tintype_request_seconds", "tenant, kind", TENANT, 'kind!="other"', shares=(0.99,)),
             ),
         ),
     ),
@@ -89,43 +135,41 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
         "Is it the load?",
         (
             Panel(
-                "Requests by tenant",
+                "Refused, by reason",
                 "reqps",
-                "One tenant that rises alone is the load.",
-                ((f"topk(10, {rate('tintype_requests_total', 'tenant')})", "{{tenant}}"),),
-                stacked=True,
+                "wait: it would have waited too long; full: no place in the queue; late: it had waited too long.",
+                (
+                    rates("tintype_sheds_total", "reason"),
+                    rates("tintype_quota_refusals_total", "mode", word="quota"),
+                ),
             ),
             Panel(
                 "Refused, by tenant",
                 "reqps",
                 "Shares are fair: who asks for more than its share is refused first. Quotas burn no budget.",
-                (
-                    (
-                        f"topk(10, {rate('tintype_requests_total', 'tenant, outcome', TURNED_AWAY)})",
-                        "{{tenant}} {{outcome}}",
-                    ),
-                ),
+                (rates("tintype_requests_total", "tenant, outcome", f'outcome=~"{LOAD}|quota_exceeded"', most=10),),
             ),
             Panel(
                 "Wait for a worker",
                 "s",
                 "More than admission.crowd_s means that predictions of cost are wrong.",
-                (
-                    (quantile(0.5, "tintype_queue_seconds", "pool"), "{{pool}} median"),
-                    (quantile(0.95, "tintype_queue_seconds", "pool"), "{{pool}} 95th"),
-                ),
+                quantiles("tintype_queue_seconds", "pool", shares=(0.5, 0.95)),
             ),
             Panel(
-                "Workers busy",
+                "Workers and memory taken",
                 "percentunit",
-                "Time in workers by the time there was. At 1 the node does what it can.",
-                (
-                    (
-                        f"{rate('tintype_engine_seconds_sum', 'pool')} / {gauge('tintype_engine_workers', 'pool')}",
-                        "{{pool}}",
-                    ),
-                ),
+                "Time in workers by the time there was; memory of running renders by admission.memory_bytes. At 1 the node"
+                " does what it can.",
+                (share(*BUSY, "pool", "workers"), share(*MEMORY, "pool", "memory")),
             ),
+            Panel(
+                "CPU of workers, in cores",
+                "none",
+                "What images cost, by phase: decoding rises with larger originals, encoding with AVIF.",
+                (rates("tintype_engine_cpu_seconds_total", "phase"),),
+                stacked=True,
+            ),
+            Panel("Sources that cost most", "none", TOP),
         ),
     ),
     (
@@ -135,37 +179,19 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "Fetches that fail",
                 "reqps",
                 "failed, slow and incomplete are the origin's; missing, refused and denied are often a wrong URL.",
-                (
-                    (
-                        rate("tintype_fetches_total", "scheme, result", ',result!~"fetched|unchanged"'),
-                        "{{scheme}} {{result}}",
-                    ),
-                ),
+                (rates("tintype_fetches_total", "scheme, result", 'result!~"fetched|unchanged"'),),
             ),
-            Panel(
-                "Time of a fetch",
-                "s",
-                "By scheme.",
-                (
-                    (quantile(0.5, "tintype_fetch_seconds", "scheme"), "{{scheme}} median"),
-                    (quantile(0.99, "tintype_fetch_seconds", "scheme"), "{{scheme}} 99th"),
-                ),
-            ),
+            Panel("Time of a fetch", "s", "By scheme.", quantiles("tintype_fetch_seconds", "scheme")),
             Panel(
                 "Fetches, and those shared",
                 "reqps",
                 "joined: requests that waited for a fetch under way instead of starting one.",
                 (
-                    (rate("tintype_fetches_total", "scheme"), "{{scheme}}"),
+                    rates("tintype_fetches_total", "scheme"),
                     (rate("tintype_fetches_joined_total", "job"), "joined"),
                 ),
             ),
-            Panel(
-                "Bytes from origins",
-                "Bps",
-                "By scheme.",
-                ((rate("tintype_fetch_bytes_total", "scheme"), "{{scheme}}"),),
-            ),
+            Panel("Bytes from origins", "Bps", "By scheme.", (rates("tintype_fetch_bytes_total", "scheme"),)),
         ),
     ),
     (
@@ -175,58 +201,63 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "Hit ratio by tier",
                 "percentunit",
                 "A ratio that falls after a deployment or a purge is the load of the next minutes.",
-                (
-                    (
-                        f"{FOUND} / ({FOUND} + {rate('tintype_cache_misses_total', 'tier')})",
-                        "{{tier}}",
-                    ),
-                ),
+                (share(FOUND, f"({FOUND} + {LACKED})", "tier"),),
             ),
             Panel(
-                "Caches that fail",
+                "Caches that fail, bodies cut short",
                 "ops",
                 "damaged: checksums that did not match. errors: disk full, store away.",
                 (
-                    (rate("tintype_cache_errors_total", "tier"), "{{tier}} errors"),
-                    (rate("tintype_cache_damaged_total", "tier"), "{{tier}} damaged"),
+                    rates("tintype_cache_errors_total", "tier", word="errors"),
+                    rates("tintype_cache_damaged_total", "tier", word="damaged"),
+                    (rate("tintype_short_bodies_total", "job"), "cut short"),
                 ),
             ),
             Panel(
+                "Purges of other nodes, until they are in force",
+                "s",
+                "Nodes look every second. Late ones: a shared store that is slow or away, or clocks that differ.",
+                quantiles("tintype_purge_seconds", "job"),
+            ),
+            Panel(
                 "Poison, crashes, workers replaced",
-                "ops",
-                "images and memory are the normal life of a worker.",
+                "none",
+                "remembered: images in the poison ledger. The rest a second; images and memory are normal life.",
                 (
+                    gauges("tintype_poison_ledger", "pool", word="remembered"),
                     (rate("tintype_poison_total", "job"), "poison refused"),
-                    (rate("tintype_engine_crashes_total", "reason"), "crash {{reason}}"),
-                    (rate("tintype_engine_restarts_total", "reason"), "replaced {{reason}}"),
+                    rates("tintype_engine_crashes_total", "reason", word="crash"),
+                    rates("tintype_engine_restarts_total", "reason", word="replaced"),
                 ),
             ),
             Panel(
                 "Renewals and promotions",
                 "ops",
                 "Results made behind answers. left and dropped: there was no room for them.",
-                ((rate("tintype_behind_total", "reason, result"), "{{reason}} {{result}}"),),
+                (rates("tintype_behind_total", "reason, result"),),
             ),
         ),
     ),
 )
 
 
-def graph(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
+def graph(panel: Panel) -> dict[str, Any]:
+    """Return what is particular to a graph."""
     custom = {"fillOpacity": 20 if panel.stacked else 0, "stacking": {"mode": "normal" if panel.stacked else "none"}}
     return {
-        "id": number,
         "type": "timeseries",
-        "title": panel.title,
         "description": panel.help,
         "datasource": SOURCE,
-        "gridPos": {"x": x, "y": y, "w": WIDE, "h": HIGH},
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, "custom": custom}, "overrides": []},
         "targets": [
-            {"refId": chr(ord("A") + i), "datasource": SOURCE, "expr": expr, "legendFormat": legend}
-            for i, (expr, legend) in enumerate(panel.queries)
+            {"refId": chr(ord("A") + i), "datasource": SOURCE, "expr": expr, "legendFormat": name}
+            for i, (expr, name) in enumerate(panel.queries)
         ],
     }
+
+
+def text(panel: Panel) -> dict[str, Any]:
+    return {"type": "text", "options": {"mode": "markdown", "content": panel.help}}
 
 
 def chosen(name: str, query: str) -> dict[str, Any]:
@@ -235,20 +266,25 @@ def chosen(name: str, query: str) -> dict[str, Any]:
     return {**base, "includeAll": True, "multi": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}}
 
 
-def panels() -> list[dict[str, Any]]:
-    made: list[dict[str, Any]] = []
-    for i, (title, row) in enumerate(ROWS):
-        y = i * (HIGH + 1)
-        at = {"x": 0, "y": y, "w": WIDE * COLUMNS, "h": 1}
-        made.append(
-            {"id": len(made) + 1, "type": "row", "title": title, "collapsed": False, "gridPos": at, "panels": []}
-        )
-        for x, panel in enumerate(row):
-            made.append(graph(panel, len(made) + 1, x * WIDE, y + 1))
-    return made
+def row(title: str, panels: tuple[Panel, ...], y: int) -> list[dict[str, Any]]:
+    """Return a row's line and its panels beside each other, as wide as there is room for."""
+    wide = WIDTH // len(panels)
+    line = {"type": "row", "title": title, "collapsed": False, "panels": []}
+    return [
+        {**line, "gridPos": {"x": 0, "y": y, "w": WIDTH, "h": 1}},
+        *(
+            {
+                "title": panel.title,
+                "gridPos": {"x": x * wide, "y": y + 1, "w": wide, "h": HIGH},
+                **(graph(panel) if panel.queries else text(panel)),
+            }
+            for x, panel in enumerate(panels)
+        ),
+    ]
 
 
 def dashboard() -> dict[str, Any]:
+    panels = [panel for i, (title, members) in enumerate(ROWS) for panel in row(title, members, i * (HIGH + 1))]
     return {
         "uid": "tintype",
         "title": "tintype: us, the origin, or the load?",
@@ -264,7 +300,7 @@ def dashboard() -> dict[str, Any]:
                 chosen("tenant", 'label_values(tintype_requests_total{job=~"$job"}, tenant)'),
             ]
         },
-        "panels": panels(),
+        "panels": [{"id": i, **panel} for i, panel in enumerate(panels, 1)],
     }
 
 

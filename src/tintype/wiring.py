@@ -17,6 +17,7 @@ from tintype.admission.expect import Expectation
 from tintype.admission.gate import Gate, Patience
 from tintype.admission.queue import Rules
 from tintype.admission.quotas import Quotas
+from tintype.admission.top import Top
 from tintype.cache.assemble import open_cache
 from tintype.cache.tiers import Tiers
 from tintype.config import Config, Loaded, TenantConfig, reload, watch_paths, with_keys
@@ -143,7 +144,8 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     renewals = Behind("renewal", cached.renewals_per_s, engine, clock, telemetry)
     promotions = Behind("promotion", cached.promotions_per_s, engine, clock, telemetry)
     look = Look(sources, engine, standins, Flights(clock.monotonic), clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
-    jobs = Jobs(sources, engine, reserve, standins, clock, timeout_s=limits.request_timeout_s)
+    top: Top[tuple[str, str]] = Top()
+    jobs = Jobs(sources, engine, reserve, standins, top, clock, timeout_s=limits.request_timeout_s)
     ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
     shared = bool(cached.object_url)
     coordination = open_coordination(config.coordination, shared=shared, clock=clock, telemetry=telemetry)
@@ -179,7 +181,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         Desk(telemetry, clock, server.write_timeout_s),
         server,
         Readiness(engine, clock),
-        control=_control(config, purge, site, clock),
+        control=_control(config, purge, site, top, clock),
         home=_home(config, site),
     )
     behind = (renewals, promotions)
@@ -368,12 +370,12 @@ def _body(setting: str, standin: StandIn) -> bytes | None:
         raise Misconfigured(f"{setting}.path: {standin.path} cannot be read: {error.strerror}") from None
 
 
-def _control(config: Config, purge: Purge, site: Site, clock: Clock) -> ASGIApp | None:
+def _control(config: Config, purge: Purge, site: Site, top: Top[tuple[str, str]], clock: Clock) -> ASGIApp | None:
     if not config.server.admin_token:
         return None
     from tintype.web.control import control_api  # noqa: PLC0415 - FastAPI costs half a second of start-up
 
-    return control_api(purge, lambda: site.mounts, clock, config.server.admin_token, config.server.path_prefix)
+    return control_api(purge, lambda: site.mounts, top, clock, config.server.admin_token, config.server.path_prefix)
 
 
 def _home(config: Config, site: Site) -> ASGIApp | None:

@@ -203,6 +203,7 @@ async def test_two_crashes_poison_the_plan_of_that_source_and_tenant_alone(engin
     assert await bench.say("echo x", digest="bad", width=2) == "x"
     assert (await bench.probe("echo x", digest="bad")).width == 1
     assert bench.metric("poison_total") == 1
+    assert bench.metric("poison_ledger") == 1
 
 
 async def test_poison_wears_off(engine: Benches) -> None:
@@ -210,8 +211,10 @@ async def test_poison_wears_off(engine: Benches) -> None:
     for _ in range(2):
         with pytest.raises(BrokenImage):
             await bench.probe("try segfault", digest="bad")
+    assert bench.metric("poison_ledger") == 1
     await asyncio.sleep(0.6)
     assert (await bench.probe("echo x", digest="bad")).width == 1
+    assert bench.metric("poison_ledger") == 0
 
 
 @ALL

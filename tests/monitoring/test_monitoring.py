@@ -185,6 +185,12 @@ def test_names_in_runbooks_are_of_the_code() -> None:
         assert words == said, page.name
 
 
+def test_panels_that_runbooks_name_exist() -> None:
+    shown = {panel["title"] for panel in board()["panels"]}
+    for page in (ROOT / "docs" / "runbooks").glob("*.md"):
+        assert set(re.findall(r'"([A-Z][^"]+)"', page.read_text("utf-8"))) <= shown, page.name
+
+
 def test_dashboard_is_what_its_script_makes() -> None:
     command = [sys.executable, str(EXAMPLE / "dashboard.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)

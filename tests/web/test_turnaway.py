@@ -123,6 +123,7 @@ async def test_what_is_refused_is_told_when_to_come_back_and_is_counted(stand: S
     assert line["path"].endswith("/w:10/plain/local:///new.jpg")
     exposed = stand.telemetry.exposition().decode()
     assert 'tintype_requests_total{outcome="shed",status="5xx",tenant="red"} 1.0' in exposed
+    assert 'tintype_sheds_total{reason="wait"} 1.0' in exposed
 
 
 async def test_nobody_is_turned_away_while_nobody_was_refused(stand: Stand) -> None:

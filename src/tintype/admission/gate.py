@@ -166,7 +166,7 @@ def _let_in(found: Charge | Refusal) -> Charge:
         if found.full
         else f"it would wait {found.wait_s:.2f} s for a worker; {found.patience_s:.2f} s are allowed (admission)"
     )
-    raise Shed(why, retry_after_s=max(1.0, ceil(found.wait_s)))
+    raise Shed(why, retry_after_s=max(1.0, ceil(found.wait_s)), reason="full" if found.full else "wait")
 
 
 def _late(late_s: float) -> DeadlinePassed:

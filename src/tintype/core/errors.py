@@ -190,9 +190,12 @@ class Shed(Overloaded):
 
     code = "shed"
 
-    def __init__(self, message: str = "", retry_after_s: float = 1.0) -> None:
+    def __init__(self, message: str = "", retry_after_s: float = 1.0, reason: str = "wait") -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.reason = (
+            reason  # wait: it would have waited too long; full: no room in the queue; late: it did wait too long
+        )
 
 
 class QuotaExceeded(Overloaded):

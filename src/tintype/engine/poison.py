@@ -36,6 +36,11 @@ class PoisonLedger:
     def __len__(self) -> int:
         return len(self._records)
 
+    def size(self, now: float) -> int:
+        """Return how many are remembered, without those whose time is over."""
+        self._forget(now)
+        return len(self._records)
+
     def crashed(self, suspect: Suspect, now: float) -> int:
         """Count a crash; returns how many it has now."""
         count = self._count(suspect, now) + 1

@@ -235,6 +235,7 @@ class Pool:
             raise DeadlinePassed
         if self._ledger and task.suspect is not None:
             wait_s = self._ledger.refused_s(task.suspect(), now)
+            self._telemetry.gauge("poison_ledger", self._ledger.size(now), pool=self._name)
             if wait_s > 0:
                 self._telemetry.count("poison")
                 raise Poisoned(f"rendering this source crashed repeatedly; refused for {wait_s:.0f} s more")
@@ -251,7 +252,7 @@ class Pool:
         """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
         if self._queue.leave(place):
             self._return_ticket(place.item)
-        self._telemetry.gauge("engine_queue", len(self._queue), pool=self._name)
+        self._tell()
 
     def _return_ticket(self, task: Task) -> None:
         if task.ticket is not None:
@@ -264,11 +265,23 @@ class Pool:
         self._settle(now)
         for place in self._queue.given_up(now):
             self._return_ticket(place.item)
-            place.item.fail(Shed("it has waited too long for a worker"))
+            place.item.fail(Shed("it has waited too long for a worker", reason="late"))
         while not crew.full and self._served(crew, now):
             pass
+        self._tell()
         if self._idle:
             self._spare.set()
+
+    def _tell(self) -> None:
+        """Say how busy the pool is."""
+        taken = sum(place.peak_bytes for place in self._queue.running)
+        for name, value in (
+            ("engine_queue", len(self._queue)),
+            ("engine_busy", self._started().busy),
+            ("engine_memory_bytes", taken),
+            ("engine_memory_limit_bytes", self._queue.rules.memory_bytes),
+        ):
+            self._telemetry.gauge(name, value, pool=self._name)
 
     def _served(self, crew: Crew, now: float) -> bool:
         """Give one waiting task to an idle worker; returns whether there was one that may begin."""
@@ -315,7 +328,9 @@ class Pool:
             task.fail(EngineFailed(f"a worker ended: {end.cause}"))
             return
         task.crashed = True
-        crashes = self._ledger.crashed(task.suspect(), self._clock.monotonic())
+        now = self._clock.monotonic()
+        crashes = self._ledger.crashed(task.suspect(), now)
+        self._telemetry.gauge("poison_ledger", self._ledger.size(now), pool=self._name)
         self._telemetry.count("engine_crashes", reason=end.cause)
         self._telemetry.event("engine.image_crashed", tenant=task.owner[0], cause=end.cause, crashes=crashes)
         task.fail(BrokenImage(f"the source ended its worker: {end.cause}"))

@@ -65,6 +65,7 @@ KIND = Label("kind", ("hit", "mezzanine", "cold", "other"))
 TIER = Label("tier", ("memo", "ram", "disk", "object", "source"))
 SCHEME = Label("scheme", ("http", "https", "local", "s3", "gs", "abs"))
 POOL = Label("pool", ("answers", "reserve"))
+SHED = Label("reason", ("wait", "full", "late"))
 REASON = Label("reason", ("renewal", "promotion"))
 MADE = Label("result", ("made", "failed", "left", "dropped"))
 USE = Label("use", ("made", "read"))
@@ -109,6 +110,12 @@ METRICS: tuple[Metric, ...] = (
         "Headers of trusted proxies that are malformed or contradict each other, and so say nothing; not looked at for hits.",
         Label("header", ("forwarded", "x-forwarded-for", "priority", "x-request-deadline")),
     ),
+    _counter(
+        "sheds",
+        "Requests refused for lack of room: they would have waited too long (wait), there was no place in the queue (full),"
+        " or they had waited too long (late).",
+        SHED,
+    ),
     _counter("aborts", "Clients that went away before their answer."),
     # Engine
     _counter(
@@ -128,8 +135,14 @@ METRICS: tuple[Metric, ...] = (
     ),
     _gauge("engine_workers", "Workers that are ready for work.", POOL),
     _gauge("engine_queue", "Jobs waiting for a worker.", POOL),
+    _gauge("engine_busy", "Workers that have work.", POOL),
+    _gauge("engine_memory_bytes", "Memory that running renders are predicted to take.", POOL),
+    _gauge("engine_memory_limit_bytes", "Memory that they may take together (admission.memory_bytes).", POOL),
     _seconds("queue_seconds", "Time a job waited for a worker.", POOL),
     _counter("poison", "Jobs refused because their image crashed workers before."),
+    _gauge(
+        "poison_ledger", "Images that crashed workers lately, by plan; twice, and they are refused for a while.", POOL
+    ),
     # Sources
     _counter(
         "fetches",

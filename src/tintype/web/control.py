@@ -1,4 +1,4 @@
-"""The control API under /v1: purge. Bearer token, OpenAPI, problem+json. Imported only when a token is set."""
+"""The control API under /v1: purge, and what costs most. Bearer token, OpenAPI, problem+json; imported only with a token."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hmac
 from collections.abc import Callable, MutableMapping
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tintype import __version__
+from tintype.admission.top import Top
 from tintype.core.entry import Scope, Selector
 from tintype.core.errors import BadRequest, NotSigned, TintypeError
 from tintype.ports import Clock
@@ -121,8 +122,31 @@ class PurgeAnswer(BaseModel):
     sources: int = Field(description="Sources forgotten, or made stale by a soft purge.")
 
 
+class Costly(BaseModel):
+    """A source, and what it costs."""
+
+    tenant: str
+    source: str = Field(description="Its URL, without what may be secret.")
+    ms: float = Field(description="Milliseconds of CPU of workers, lately.")
+    over_ms: float = Field(
+        description="At most so much of them may have been other sources', who were forgotten for it."
+    )
+
+
+class TopAnswer(BaseModel):
+    """The sources that cost most, the dearest first."""
+
+    half_life_s: float = Field(description="Seconds after which a cost counts half.")
+    sources: list[Costly]
+
+
 def control_api(
-    purge: Purge, mounts: Callable[[], Mounts], clock: Clock, admin_token: str, path_prefix: str = ""
+    purge: Purge,
+    mounts: Callable[[], Mounts],
+    top: Top[tuple[str, str]],
+    clock: Clock,
+    admin_token: str,
+    path_prefix: str = "",
 ) -> Gate:
     """Build the control API. `mounts` gives the present snapshot; `path_prefix` is the server's, as URLs have it."""
     app = FastAPI(
@@ -132,12 +156,24 @@ def control_api(
         status: {"description": text, "content": {_PROBLEM: {}}}
         for status, text in ((400, "The URL is not one of ours."), (403, "No admin token."), (422, "Not a purge."))
     }
+    admin = Depends(Admin(admin_token))
 
-    @app.post("/v1/purge", dependencies=[Depends(Admin(admin_token))], responses=refusals)
+    @app.post("/v1/purge", dependencies=[admin], responses=refusals)
     async def purge_now(asked: PurgeRequest) -> PurgeAnswer:
         """Drop an exact URL, a source URL or prefix, a tag, or everything, from every tier."""
         done = await _purge(purge, mounts(), clock.now(), asked, path_prefix)
         return PurgeAnswer(results=done.results, sources=done.sources)
+
+    @app.get("/v1/top", dependencies=[admin], responses={403: refusals[403]})
+    async def costs_most(most: Annotated[int, Query(ge=1, le=200)] = 20) -> TopAnswer:
+        """Return the sources whose images took most of this node's workers lately."""
+        return TopAnswer(
+            half_life_s=top.half_life_s,
+            sources=[
+                Costly(tenant=tenant, source=source, ms=round(cost.amount, 1), over_ms=round(cost.over, 1))
+                for (tenant, source), cost in top.first(most, clock.monotonic())
+            ],
+        )
 
     @app.exception_handler(TintypeError)
     async def refuse(_: Request, error: TintypeError) -> JSONResponse:

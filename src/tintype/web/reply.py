@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, TypeAlias
 
-from tintype.core.errors import QuotaExceeded, TintypeError
+from tintype.core.errors import QuotaExceeded, Shed, TintypeError
 from tintype.core.shown import MASK, shown_url
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Telemetry
@@ -253,6 +253,8 @@ class Reply:
         tenant = self.tenant.name if self.tenant else ""
         self._telemetry.count("requests", 1, tenant=tenant, status=f"{status // 100}xx", outcome=outcome)
         self._telemetry.count("response_bytes", sent, tenant=tenant)
+        if isinstance(error, Shed):
+            self._telemetry.count("sheds", reason=error.reason)
         self._telemetry.observe("request_seconds", seconds, tenant=tenant, kind=self._kind)
         facts = {
             "request_id": self.request.id.decode(),

@@ -42,7 +42,7 @@ class TurnAway:
         self._proxies, self._prefix = proxies, prefix.rstrip("/")
         self._now, self._monotonic = clock.now, clock.monotonic
         self._telemetry = telemetry
-        self._counters: dict[tuple[str, str], tuple[Count, Count]] = {}
+        self._counters: dict[tuple[str, str], tuple[Count, Count, Count]] = {}
 
     def __call__(
         self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], request_id: bytes, began: float
@@ -83,8 +83,9 @@ class TurnAway:
             *common(tenant),
             (b"server-timing", b"cache;desc=" + shed.code.encode()),
         ]
-        requests, timed = self._counted(tenant.name, f"{status // 100}xx", shed.code)
+        requests, sheds, timed = self._counted(tenant.name, f"{status // 100}xx", shed)
         requests(1)
+        sheds(1)
         seconds = self._monotonic() - began
         timed(seconds)
         facts = {"method": method, "path": shown, "status": status, "tenant": tenant.name, "outcome": shed.code}
@@ -94,11 +95,12 @@ class TurnAway:
         start = {"type": "http.response.start", "status": status, "headers": headers}
         return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
 
-    def _counted(self, tenant: str, status: str, outcome: str) -> tuple[Count, Count]:
-        counters = self._counters.get((tenant, status))
+    def _counted(self, tenant: str, status: str, shed: Shed) -> tuple[Count, Count, Count]:
+        counters = self._counters.get((tenant, shed.reason))
         if counters is None:
-            counters = self._counters[tenant, status] = (
-                self._telemetry.counter("requests", tenant=tenant, status=status, outcome=outcome),
+            counters = self._counters[tenant, shed.reason] = (
+                self._telemetry.counter("requests", tenant=tenant, status=status, outcome=shed.code),
+                self._telemetry.counter("sheds", reason=shed.reason),
                 self._telemetry.timer("request_seconds", tenant=tenant, kind="other"),
             )
         return counters
