@@ -15,7 +15,6 @@ from obstore.store import MemoryStore, ObjectStore
 
 from tests.cache.conformance import Conformance
 from tests.cache.support import ALL, Seen, TickingClock, make_entry, select
-from tintype.admission.breaker import Breaker
 from tintype.cache.object import ObjectCache, ObjectLimits, packed, unpacked
 from tintype.cache.purgelog import PurgeLog
 from tintype.cache.store import open_store
@@ -312,21 +311,6 @@ async def test_entries_are_not_trusted_while_the_purges_cannot_be_read() -> None
     clock.ahead_s = 6
     assert await cache.get("key") is None
     await cache.close()
-
-
-def test_the_breaker_opens_and_lets_one_through_at_a_time() -> None:
-    breaker = Breaker(failures=3, open_s=10)
-    for now in (1.0, 2.0, 3.0):
-        assert breaker.allows(now)
-        breaker.failed(now)
-    assert not breaker.allows(12.9)
-    assert breaker.allows(13.0)
-    assert not breaker.allows(13.1)
-    breaker.failed(14.0)
-    assert not breaker.allows(23.9)
-    assert breaker.allows(24.0)
-    breaker.succeeded()
-    assert all(breaker.allows(now) for now in (24.0, 24.1))
 
 
 @pytest.mark.parametrize("url", ["http://x/", "s3:bucket", "redis://x", "", "s3://"])

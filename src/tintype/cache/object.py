@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -53,7 +54,7 @@ class ObjectCache:
     ) -> None:
         self._store, self._purges, self._limits = store, purges, limits
         self._clock, self._telemetry = clock, telemetry
-        self._breaker = Breaker()
+        self._breaker = Breaker(open_s=5.0)
 
     async def get(self, key: str) -> Entry | None:
         await self._purges.first_read()
@@ -125,19 +126,23 @@ class ObjectCache:
 
     async def _attempt(self, work: Callable[[], Awaitable[_T]], timeout_s: float) -> _T | None:
         """Do something with the store if it answers these days, within a time; failing is an event."""
-        if not self._breaker.allows(self._clock.monotonic()):
+        begun = self._breaker.begin(self._clock.monotonic())
+        if begun is None:
             return None
         try:
             async with asyncio.timeout(timeout_s):
                 done = await work()
         except STORE_ERRORS as error:
+            self._breaker.failed(begun, self._clock.monotonic(), random.random())  # noqa: S311 - of pauses, no secret
             self._failed(error)
             return None
-        self._breaker.succeeded()
+        except BaseException:
+            self._breaker.gave_up(begun)
+            raise
+        self._breaker.succeeded(begun)
         return done
 
     def _failed(self, error: Exception) -> None:
-        self._breaker.failed(self._clock.monotonic())
         self._telemetry.count("cache_errors", tier=self.name)
         self._telemetry.event("cache_failed", tier=self.name, error=f"{type(error).__name__}: {error}"[:500])
 

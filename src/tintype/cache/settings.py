@@ -21,7 +21,7 @@ class CacheSettings:
         60.0, "How long a stale source is still served while it is asked for again."
     )
     stale_if_error_s: float = setting(86_400.0, "How long a stale source is still served while its origin fails.")
-    missing_s: float = setting(10.0, "How long an origin's 404 or 410 is remembered.")
+    missing_s: float = setting(10.0, "How long it is remembered that an origin said no (4xx but 408 and 429).")
     error_s: float = setting(1.0, "How long another error is remembered, at most 1 second.", most=1)
     renewals_per_s: float = setting(5.0, "Entries of an old render epoch renewed a second.")
     promotions_per_s: float = setting(

@@ -47,7 +47,7 @@ class Link:
         self._prefix, self._timeout_s = settings.prefix, settings.timeout_s
         self._slots = asyncio.Semaphore(settings.connections)
         self._clock, self._telemetry = clock, telemetry
-        self._breaker = Breaker(_FAILURES, _PROBE_S)
+        self._breaker = Breaker(_FAILURES, _PROBE_S, _PROBE_S)
         self._up: bool | None = None
         self._probing: asyncio.Task[None] | None = None
 
@@ -82,21 +82,24 @@ class Link:
         return await self._attempt(evaluated)
 
     async def _attempt(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        if not self._breaker.allows(self._clock.monotonic()):
+        begun = self._breaker.begin(self._clock.monotonic())
+        if begun is None:
             raise Away
         try:
             async with asyncio.timeout(self._timeout_s), self._slots:
                 answer = await work()
         except _ERRORS as error:
-            self._failed(error)
+            self._failed(begun, error)
             raise Away from error
-        self._breaker.succeeded()
+        except BaseException:
+            self._breaker.gave_up(begun)
+            raise
+        self._breaker.succeeded(begun)
         self._now(up=True)
         return answer
 
-    def _failed(self, error: Exception) -> None:
-        now = self._clock.monotonic()
-        self._breaker.failed(now)
+    def _failed(self, begun: int, error: Exception) -> None:
+        self._breaker.failed(begun, self._clock.monotonic(), random.random())  # noqa: S311 - not a secret
         self._telemetry.count("coordination_errors")
         if self._up is None or self._breaker.is_open:
             self._now(up=False, error=f"{type(error).__name__}: {error}"[:500])

@@ -4,7 +4,8 @@
     |- BadRequest            the URL or its arguments           NotSigned (SignatureLeftOut), NotAllowed (SourceUnlisted),
     |                                                           Expired, NotFound
     |- SourceError           fetching the source                SourceMissing, SourceRefused, SourceDenied, SourceFailed,
-    |                                                           SourceSlow, SourceIncomplete, SourceTooLarge
+    |                                                           SourceSlow, SourceBusy, SourceIncomplete,
+    |                                                           SourceTooLarge
     |- ImageError            the bytes of an image              UnsupportedImage, BrokenImage, ImageTooLarge, Poisoned,
     |                                                           UnsupportedOutput
     |- Overloaded            us: too much to do                 Shed, DeadlinePassed, Draining; the client: QuotaExceeded
@@ -109,12 +110,12 @@ class SourceDenied(SourceError):
 
 
 class SourceFailed(SourceError):
-    """The origin failed; `origin_status` is its answer, a 5xx, or 0 if it could not be reached."""
+    """The origin failed; `origin_status` is its answer, whose body may be what is no good, or 0: no answer is to be had."""
 
     code = "source_failed"
     status = 502
 
-    def __init__(self, message: str = "", origin_status: int = 0) -> None:
+    def __init__(self, message: str = "", origin_status: int = 200) -> None:
         super().__init__(message)
         self.origin_status = origin_status
 
@@ -124,6 +125,17 @@ class SourceSlow(SourceError):
 
     code = "source_slow"
     status = 504
+
+
+class SourceBusy(SourceError):
+    """The origin is not asked now: it failed again and again, or many wait for it; try again after Retry-After."""
+
+    code = "source_busy"
+    status = 503
+
+    def __init__(self, message: str = "", retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = max(1.0, retry_after_s)
 
 
 class SourceIncomplete(SourceError):

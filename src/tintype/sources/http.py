@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import urljoin
 
@@ -106,7 +108,7 @@ class HttpFetcher:
                 forwarded = Forwarded()
             url, known = target, None  # another URL's validators mean nothing here
             headers = self._headers(url, forwarded)
-        raise SourceFailed(f"The origin redirected more than {self._limits.redirects} times")
+        raise SourceFailed(f"The origin redirected more than {self._limits.redirects} times", response.status)
 
     def _headers(self, url: URL, forwarded: Forwarded) -> dict[str, str]:
         headers = {"user-agent": self._user_agent, "accept": "*/*"}
@@ -156,7 +158,8 @@ def _target(response: ClientResponse) -> URL | None:
     try:
         return request_url(urljoin(str(response.url), location))
     except (ValueError, BadRequest):
-        raise SourceFailed("The origin redirected to something that is no http or https URL") from None
+        message = "The origin redirected to something that is no http or https URL"
+        raise SourceFailed(message, response.status) from None
 
 
 def _lifetime(response: ClientResponse) -> str:
@@ -187,7 +190,7 @@ def _check_status(response: ClientResponse, known: Binding | None) -> None:
         case _ if status >= 500:
             raise SourceFailed(f"The origin answered with status {status}", status)
         case _:
-            raise SourceFailed(f"The origin answered with status {status}, which brings no image")
+            raise SourceFailed(f"The origin answered with status {status}, which brings no image", status)
 
 
 def _is_whole(response: ClientResponse) -> bool:
@@ -253,11 +256,12 @@ def _age_s(headers: Headers, now: float) -> float:
 
 
 # What the client raises, what it is to us, and what to say; none of it names addresses or credentials.
-_TRANSLATIONS: tuple[tuple[type[Exception], type[TintypeError], str], ...] = (
+_unreachable = partial(SourceFailed, origin_status=0)
+_TRANSLATIONS: tuple[tuple[type[Exception], Callable[[str], TintypeError], str], ...] = (
     (ClientPayloadError, SourceIncomplete, "The origin closed the connection before the end of its body"),
-    (ClientConnectorCertificateError, SourceFailed, "The origin's certificate is not valid; see verify_tls"),
-    (ClientConnectorDNSError, SourceFailed, "The origin's name cannot be found"),
-    (ClientResponseError, SourceFailed, "The origin's answer is not valid HTTP, or its headers are too large"),
+    (ClientConnectorCertificateError, _unreachable, "The origin's certificate is not valid; see verify_tls"),
+    (ClientConnectorDNSError, _unreachable, "The origin's name cannot be found"),
+    (ClientResponseError, _unreachable, "The origin's answer is not valid HTTP, or its headers are too large"),
     (InvalidURL, BadRequest, "The source URL cannot be read"),
 )
 
@@ -268,7 +272,7 @@ def _translated(error: Exception) -> TintypeError:
     for kind, ours, message in _TRANSLATIONS:
         if isinstance(error, kind):
             return ours(message)
-    return SourceFailed("The origin cannot be reached")
+    return _unreachable("The origin cannot be reached")
 
 
 def _has_more(message: str) -> bool:

@@ -158,7 +158,7 @@ def translated(error: Exception) -> TintypeError:
         return SourceRefused(f"The object store answered with status {status}", status)
     if status:
         return SourceFailed(f"The object store answered with status {status}", status)
-    return SourceFailed("The object store cannot be reached, or its credentials cannot be had")
+    return SourceFailed("The object store cannot be reached, or its credentials cannot be had", 0)
 
 
 def _fetched(got: GetResult, *, versioned: bool) -> Fetched:

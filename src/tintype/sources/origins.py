@@ -1,4 +1,4 @@
-"""Origins: which fetcher a URL goes to, how many fetches run at once, and what became of each."""
+"""Origins: which fetcher a URL goes to, by leave of its host and of the gate, and what became of each fetch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tintype.core.errors import SourceDenied, SourceError
 from tintype.core.limits import Limits
 from tintype.core.pipeline import SourceRef
 from tintype.kit.freshness import Rules, Said, judge
-from tintype.kit.slots import Slots
 from tintype.ports import Clock, Fetched, Fetcher, Forwarded, Telemetry
+from tintype.sources.hosts import Hosts, Visit
 from tintype.sources.spool import Body, Spool
 
 
@@ -52,7 +52,8 @@ class Got:
 class Origins:
     """Fetches. `temporary` gives paths for bodies on their way in, `account` counts their bytes; see FileStore.
 
-    What is new needs a ticket of `gate`, as it will be rendered; to ask whether something has changed does not.
+    What is new needs a ticket of `gate`, as it will be rendered; to ask whether something has changed does not. Who waits for
+    a host holds no ticket: what cannot begin must not count as work that is ahead of others.
     """
 
     def __init__(
@@ -70,31 +71,33 @@ class Origins:
         self._fetchers, self._temporary, self._account = fetchers, temporary, account
         self._gate = gate
         self._limits, self._rules, self._clock, self._telemetry = limits, rules, clock, telemetry
-        self._slots = Slots(limits.fetches, limits.fetches_per_host)
+        self._hosts = Hosts(limits, gate.expected, clock, telemetry)
 
     async def fetch(self, want: Want, known: Binding | None, began: Callable[[], None] = lambda: None) -> Got:
         """Fetch a source, conditionally if it is `known`; calls `began` once it has its slot.
 
         Raises:
-            SourceError: as the fetcher says.
+            SourceError: as the fetcher says; SourceBusy if the host is not to be asked.
             Shed: there is too much to do.
         """
-        host, now = host_of(want.ref.url), self._clock.monotonic()
+        host = host_of(want.ref.url)
         scheme, fetcher = self._fetcher(want.ref.url)
-        ticket = nullcontext() if known else self._gate.fetching(want.asker, host, now)
-        with ticket:
-            async with self._slots.take(host):
+        async with self._hosts.visit(host, want.ref.url, want.asker.deadline) as visit:
+            with nullcontext() if known else self._gate.fetching(want.asker, host, visit.started):
                 began()
-                return await self._fetched(want, known, scheme, fetcher)
+                return await self._fetched(want, known, scheme, fetcher, visit)
 
-    async def _fetched(self, want: Want, known: Binding | None, scheme: str, fetcher: Fetcher) -> Got:
-        asked_at, started = self._clock.now(), self._clock.monotonic()
+    async def _fetched(self, want: Want, known: Binding | None, scheme: str, fetcher: Fetcher, visit: Visit) -> Got:
+        asked_at, started = self._clock.now(), visit.started
         result = "failed"
+
+        def answered() -> None:
+            visit.first_byte_s = self._clock.monotonic() - started
+
         try:
-            with Spool(self._temporary(), self._limits.source_bytes, self._account) as spool:
+            with Spool(self._temporary(), self._limits.source_bytes, self._account, answered) as spool:
                 deadline = started + self._limits.fetch_timeout_s
                 fetched = await fetcher.fetch(want.ref.url, known, want.forwarded, spool, deadline)
-                self._gate.expected.learn_fetch(host_of(want.ref.url), self._clock.monotonic() - started)
                 result = "unchanged" if fetched.unchanged else "fetched"
                 return self._got(want, known, fetched, spool, asked_at)
         except SourceError as error:
@@ -153,8 +156,10 @@ class Origins:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a source, without credentials: a bucket, for an object store."""
+    """Return the host of a source, without credentials; for an object store scheme and bucket."""
+    scheme = url.partition("://")[0].lower()
     try:
-        return urlsplit(url).netloc.rpartition("@")[2].lower() or url.partition("://")[0]
+        host = urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:
         return ""
+    return host if scheme in ("http", "https") else f"{scheme}://{host}"

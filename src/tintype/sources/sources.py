@@ -16,6 +16,7 @@ from tintype.core.binding import Binding
 from tintype.core.entry import Scope, Selector
 from tintype.core.errors import (
     DeadlinePassed,
+    SourceBusy,
     SourceDenied,
     SourceError,
     SourceMissing,
@@ -241,7 +242,7 @@ class SourceStore:
         try:
             got = await self._origins.fetch(want, known, began)
         except SourceError as error:
-            self._remember(want, error)
+            self._remember(want, error, mark)
             raise
         self._hold(got)
         if got.binding.private:
@@ -309,10 +310,12 @@ class SourceStore:
             held = _Held(got.binding.tenant, got.binding.url, got.body)
             self._held.put(_body_key(got.binding), held, now + self._memory.held_s)
 
-    def _remember(self, want: Want, error: SourceError) -> None:
-        if want.forwarded.private:
+    def _remember(self, want: Want, error: SourceError, mark: int) -> None:
+        """Keep what an origin said, unless it was said to one caller, or before a purge. That we did not ask is no word of it."""
+        purged = self._purges.since(mark, want.tenant, want.key, want.ref.url)
+        if want.forwarded.private or purged or isinstance(error, SourceBusy):
             return
-        lasts_s = self._memory.missing_s if _is_missing(error) else min(self._memory.error_s, 1.0)
+        lasts_s = min(self._memory.error_s, 1.0) if _forgivable(error) else self._memory.missing_s
         failure = _Failure(want.tenant, want.ref.url, error)
         self._failures.put(want.key, failure, self._clock.monotonic() + lasts_s)
 
@@ -343,10 +346,6 @@ def _put(got: Got) -> Put:
     assert got.path is not None  # it was fetched
     sha256 = bytes.fromhex(binding.digest)
     return Put(_body_key(binding), got.path, tenant=binding.tenant, source=binding.url, sha256=sha256)
-
-
-def _is_missing(error: SourceError) -> bool:
-    return isinstance(error, SourceMissing) or (isinstance(error, SourceRefused) and error.origin_status == 410)
 
 
 def _forgivable(error: SourceError) -> bool:

@@ -25,10 +25,18 @@ class Spool:
     """A sink on a new file, made with the first byte: what is unchanged needs none.
 
     `account` is told of the bytes that are on disk; after the end of a fetch that succeeded they are for others to settle.
+    `began` is called with the first byte.
     """
 
-    def __init__(self, path: Path, most: int, account: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        most: int,
+        account: Callable[[int], None] = lambda _: None,
+        began: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path, self.size = path, 0
+        self._began = began
         self._most, self._account, self._written = most, account, 0
         self._hash = hashlib.sha256()
         self._pieces: list[bytes] = []
@@ -51,6 +59,8 @@ class Spool:
             SourceTooLarge: it is one too many.
             SourceFailed: the disk is full, or nobody waits for this body any more.
         """
+        if not self.size:
+            self._began()
         self.size += len(chunk)
         if self.size > self._most:
             raise SourceTooLarge(f"The source has more than the {self._most} bytes that are allowed")

@@ -155,6 +155,12 @@ METRICS: tuple[Metric, ...] = (
     ),
     _seconds("fetch_seconds", "Time of one fetch.", SCHEME),
     _counter("fetch_bytes", "Bytes fetched from origins.", SCHEME),
+    _counter(
+        "origin_refusals",
+        "Fetches not begun, for their host has failed again and again (open), or too many wait for it (full).",
+        Label("reason", ("open", "full")),
+    ),
+    _gauge("origins_open", "Hosts that are not asked at present but for an attempt now and then, as they failed."),
     _counter("fetches_joined", "Requests that waited for a fetch already under way instead of starting one."),
     _counter(
         "behind",

@@ -24,6 +24,7 @@ REFUSALS: dict[type[TintypeError], tuple[int, str]] = {
     errors.SourceError: (404, UNREACHABLE),
     errors.SourceDenied: (404, INVALID_SOURCE_URL),
     errors.SourceSlow: (504, UNREACHABLE),
+    errors.SourceBusy: (503, UNREACHABLE),
     errors.SourceIncomplete: (422, "Source response is incomplete"),
     errors.SourceTooLarge: (422, INVALID_IMAGE),
     errors.ImageError: (422, BROKEN_IMAGE),

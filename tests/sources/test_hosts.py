@@ -1,0 +1,259 @@
+"""Hosts that are slow, hang or fail, and come back: each is bounded alone, refused at once while down, and tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable
+
+import pytest
+
+from tests.gates import patient
+from tests.sources.conftest import Desk, Make
+from tests.sources.origin import Asked, Origin
+from tests.sources.test_sources import until
+from tintype.core.errors import DeadlinePassed, Shed, SourceBusy, SourceError, SourceFailed, SourceSlow
+from tintype.core.limits import Limits
+from tintype.core.pipeline import SourceRef
+from tintype.ports import Forwarded
+from tintype.sources import hosts
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Origin]:
+    """Another host: its port is another."""
+    async with Origin() as origin:
+        yield origin
+
+
+class Held:
+    """What an origin answers with when a test says so."""
+
+    def __init__(self, origin: Origin, *paths: str) -> None:
+        self.go, self.running, self.most = asyncio.Event(), 0, 0
+        for path in paths:
+            origin.on[path] = self._answer
+
+    async def _answer(self, asked: Asked) -> None:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await self.go.wait()
+        self.running -= 1
+        await asked.answer(cache_control="max-age=100")
+
+
+def paths(count: int, name: str = "x") -> list[str]:
+    return [f"/{name}{number}" for number in range(count)]
+
+
+async def ends(*work: Awaitable[object]) -> list[type]:
+    """Wait for all of it; returns the kinds of what came."""
+    return [type(end) for end in await asyncio.gather(*work, return_exceptions=True)]
+
+
+async def failing(desk: Desk, origin: Origin, count: int, name: str = "bad") -> list[type]:
+    """Ask for sources one after the other, each of another URL."""
+    return [(await ends(desk.bind(origin.url + path)))[0] for path in paths(count, name)]
+
+
+def events(desk: Desk, name: str) -> list[dict[str, object]]:
+    told = (json.loads(line) for line in desk.log.getvalue().splitlines())
+    return [line for line in told if line["event"] == name]
+
+
+# Slots
+
+
+async def test_a_host_has_a_bound_and_all_together_have_one(make: Make, origin: Origin, other: Origin) -> None:
+    desk = make(limits=Limits(fetches=4, fetches_per_host=3))
+    one, two = Held(origin, *paths(10)), Held(other, *paths(10))
+    urls = [host.url + path for host in (origin, other) for path in paths(10)]
+    fetches = [asyncio.create_task(desk.bind(url)) for url in urls]
+    await until(lambda: one.running + two.running == 4)
+    one.go.set()
+    two.go.set()
+    await asyncio.gather(*fetches)
+    assert one.most <= 3
+    assert two.most <= 3
+    assert one.most + two.most >= 4
+
+
+async def test_a_slow_host_leaves_room_for_others(make: Make, origin: Origin, other: Origin) -> None:
+    desk = make(limits=Limits(fetches=4, fetches_per_host=2))
+    slow = Held(origin, *paths(20))
+    fetches = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(20)]
+    await until(lambda: slow.running == 2)
+    other.serve("/quick")
+    await desk.bind(other.url + "/quick")
+    slow.go.set()
+    await asyncio.gather(*fetches)
+
+
+async def test_what_waits_for_a_slow_host_is_no_work_ahead_of_others(make: Make, origin: Origin, other: Origin) -> None:
+    """A ticket for a render is had with the slot: those who wait fill no queue that another host's images need."""
+    desk = make(limits=Limits(fetches_per_host=2), gate=patient(most=4))
+    slow = Held(origin, *paths(50))
+    fetches = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(50)]
+    await until(lambda: slow.running == 2)
+    other.serve("/quick")
+    await desk.bind(other.url + "/quick")
+    slow.go.set()
+    assert Shed not in await ends(*fetches)
+
+
+async def test_the_line_before_a_host_is_bounded(make: Make, origin: Origin) -> None:
+    desk = make(limits=Limits(fetches_per_host=1, fetch_queue=3))
+    slow = Held(origin, *paths(4), "/last")
+    fetches = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(4)]
+    await until(lambda: slow.running == 1)
+    with pytest.raises(SourceBusy, match="3 fetches wait for this source's host") as refused:
+        await desk.bind(origin.url + "/last")
+    assert refused.value.retry_after_s == 1.0
+    assert desk.metric("origin_refusals_total", reason="full") == 1
+    slow.go.set()
+    await asyncio.gather(*fetches)
+    await desk.bind(origin.url + "/last")  # a refusal of ours is not remembered as the origin's
+
+
+async def test_whose_turn_would_come_too_late_is_refused_at_once(make: Make, origin: Origin) -> None:
+    gate = patient()
+    desk = make(limits=Limits(fetches_per_host=1), gate=gate)
+    host = origin.url.removeprefix("http://")
+    for _ in range(100):
+        gate.expected.learn_fetch(host, 2.0)
+    slow = Held(origin, *paths(10))
+    fetches = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(10)]  # 20 s each
+    found = asyncio.gather(*fetches, return_exceptions=True)
+    await until(lambda: slow.running == 1 and any(fetch.done() for fetch in fetches))
+    slow.go.set()
+    refused = [error for error in await found if isinstance(error, BaseException)]
+    assert {type(error) for error in refused} == {SourceBusy}
+    assert 0 < len(refused) < 5
+
+
+async def test_who_stops_waiting_leaves_nothing_behind(make: Make, origin: Origin) -> None:
+    desk = make(limits=Limits(fetches_per_host=1))
+    slow = Held(origin, *paths(3))
+    first = asyncio.create_task(desk.bind(origin.url + "/x0"))
+    await until(lambda: slow.running == 1)
+    ref = SourceRef(url=origin.url + "/x1")
+    with pytest.raises(DeadlinePassed):
+        await desk.sources.bind(desk.asker(seconds=0.3), ref, Forwarded())
+    third = asyncio.create_task(desk.bind(origin.url + "/x2"))
+    slow.go.set()
+    await asyncio.gather(first, third)
+    assert origin.count("/x1") == 0
+
+
+# Hosts that are down
+
+
+async def test_a_host_that_cannot_be_reached_is_refused_at_once_and_asked_again(
+    desk: Desk, origin: Origin, other: Origin
+) -> None:
+    other.serve("/x")
+    await origin.stop()
+    assert await failing(desk, origin, 5) == [SourceFailed] * 5
+    assert desk.metric("origins_open") == 1
+    with pytest.raises(SourceBusy, match="failed again and again") as refused:
+        await desk.bind(origin.url + "/x")
+    assert refused.value.retry_after_s is not None
+    assert refused.value.status == 503
+    assert desk.metric("origin_refusals_total", reason="open") == 1
+    await desk.bind(other.url + "/x")  # of another host nothing is known
+
+    await origin.start()
+    origin.serve("/x")
+    desk.clock.ahead_s = 1.3
+    await desk.bind(origin.url + "/x")
+    assert desk.metric("origins_open") == 0
+    told = [(line["event"], line["host"]) for name in ("opened", "closed") for line in events(desk, f"origin_{name}")]
+    host = origin.url.removeprefix("http://")
+    assert told == [("origin_opened", host), ("origin_closed", host)]
+
+
+async def test_one_attempt_at_a_time_while_it_is_down(desk: Desk, origin: Origin) -> None:
+    await origin.stop()
+    await failing(desk, origin, 5)
+    await origin.start()
+    held = Held(origin, "/try", *paths(50))
+    desk.clock.ahead_s = 1.3
+    attempt = asyncio.create_task(desk.bind(origin.url + "/try"))
+    await until(lambda: held.running == 1)
+    assert await ends(*(desk.bind(origin.url + path) for path in paths(50))) == [SourceBusy] * 50
+    held.go.set()
+    await attempt
+    assert len(origin.asked) == 1
+    await asyncio.gather(*(desk.bind(origin.url + path) for path in paths(50)))
+
+
+async def test_an_attempt_whose_caller_leaves_makes_room_for_the_next(desk: Desk, origin: Origin) -> None:
+    anna = Forwarded({"Cookie": "user=anna"}, digest="anna", private=True)  # whose fetch ends with her
+    await origin.stop()
+    await failing(desk, origin, 5)
+    await origin.start()
+    held = Held(origin, "/try")
+    desk.clock.ahead_s = 1.3
+    attempt = asyncio.create_task(desk.bind(origin.url + "/try", forwarded=anna))
+    await until(lambda: held.running == 1)
+    attempt.cancel()
+    await ends(attempt)
+    origin.serve("/x")
+    await desk.bind(origin.url + "/x")
+
+
+async def test_a_host_that_hangs_is_waited_for_by_some_and_then_by_nobody(make: Make, origin: Origin) -> None:
+    desk = make(limits=Limits(fetch_timeout_s=0.2, fetches_per_host=8))
+    Held(origin, *paths(40))
+    found = await ends(*(desk.bind(origin.url + path) for path in paths(40)))
+    assert found.count(SourceSlow) == 8  # those who were under way; the rest was told when the host opened
+    assert found.count(SourceBusy) == 32
+    assert len(origin.asked) == 8
+
+
+@pytest.mark.parametrize("status", [404, 403, 410, 429, 200])
+async def test_an_answer_below_500_is_no_failure(desk: Desk, origin: Origin, status: int) -> None:
+    for path in paths(20):
+        origin.serve(path, status=status)
+    await failing(desk, origin, 20, "x")
+    assert len(origin.asked) == 20
+    assert desk.metric("origins_open") == 0
+
+
+async def test_server_errors_of_several_urls_are_failures_of_the_host(desk: Desk, origin: Origin) -> None:
+    origin.serve("/broken", b"", 500)
+    for number in range(10):  # one URL that fails says nothing of the rest
+        desk.clock.ahead_s = number * 2.0
+        assert await ends(desk.bind(origin.url + "/broken")) == [SourceFailed]
+    for path in paths(20, "bad"):
+        origin.serve(path, b"", 500)
+    assert await failing(desk, origin, 20) == [SourceFailed] * 4 + [SourceBusy] * 16
+
+
+async def test_stale_bytes_are_served_at_once_while_their_host_is_down(desk: Desk, origin: Origin) -> None:
+    origin.serve("/x", cache_control="max-age=10, stale-while-revalidate=0, stale-if-error=1000")
+    known = await desk.bind(origin.url + "/x")
+    desk.clock.ahead_s = 20.0
+    await origin.stop()
+    await failing(desk, origin, 5)
+    asked = desk.metric("fetches_total")
+    for _ in range(50):
+        assert await desk.bind(origin.url + "/x") == known
+    assert desk.metric("fetches_total") == asked
+
+
+async def test_what_we_refuse_is_no_failure_of_a_host(make: Make, origin: Origin) -> None:
+    desk = make(gate=patient(most=0))
+    assert await failing(desk, origin, 20) == [Shed] * 20
+    assert desk.metric("origins_open") == 0
+
+
+async def test_so_many_hosts_are_remembered(make: Make, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "_REMEMBERED", 3)
+    desk = make()
+    urls = [f"http://127.0.0.{number}:1/x{turn}" for number in range(2, 12) for turn in range(5)]
+    for url in urls:
+        with pytest.raises(SourceError):
+            await desk.bind(url)
+    assert len(desk.sources._origins._hosts) == 3
+    assert desk.metric("origins_open") == 3
