@@ -34,6 +34,7 @@ from tintype.kit.flights import Flights
 from tintype.kit.held import HeldLease
 from tintype.ports import Clock, Dialect, Lease
 from tintype.services.behind import Behind
+from tintype.services.degrade import Degrade
 from tintype.services.demo import make_photo
 from tintype.services.jobs import Jobs
 from tintype.services.ladder import Ladder
@@ -86,6 +87,8 @@ class Node:
     front: Front
     site: Site
     memo: Memo
+    degrade: Degrade
+    gate: Gate
     engine: Pool
     reserve: Reserve
     cache: Tiers
@@ -106,6 +109,7 @@ class Node:
         self.given.load(config)
         self.site.mounts = mounts(config)
         self.memo.forget()
+        self.degrade.forget()
 
     async def close(self) -> None:
         """Close everything, the engine first: what it still makes goes into the cache."""
@@ -153,8 +157,18 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     spending = Spending(Quotas(), leasing, clock, telemetry)
     flights: Flights[Found] = Flights(clock.monotonic)
     make = Make(jobs, ladder, cache, cache, flights, coordination.leads, spending, gate, clock)
+    degrade = Degrade(gate, look, make, cache, clock, telemetry)
     render = Render(
-        sources, cache, look, make, renewals, promotions, clock, telemetry, assume_fresh_s=cached.assume_fresh_s
+        sources,
+        cache,
+        look,
+        make,
+        degrade,
+        renewals,
+        promotions,
+        clock,
+        telemetry,
+        assume_fresh_s=cached.assume_fresh_s,
     )
     site = Site(mounts(config))
     proxies = Proxies(server.trusted_proxies)
@@ -185,7 +199,22 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         home=_home(config, site),
     )
     behind = (renewals, promotions)
-    return Node(front, site, memo, engine, reserve, cache, sources, leasing, coordination, behind, given, telemetry)
+    return Node(
+        front,
+        site,
+        memo,
+        degrade,
+        gate,
+        engine,
+        reserve,
+        cache,
+        sources,
+        leasing,
+        coordination,
+        behind,
+        given,
+        telemetry,
+    )
 
 
 def dialect_for(tenant: TenantConfig) -> Dialect:

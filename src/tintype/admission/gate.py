@@ -12,6 +12,7 @@ from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation, kind_of
+from tintype.admission.pressure import Outlook
 from tintype.admission.queue import Rules
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.plan import Plan
@@ -54,6 +55,8 @@ _ASKERS = 1000
 _CALM_S = 2.0
 # Whom a refusal is for: a tenant's client, or with None whichever of its clients, and a lane.
 _Like: TypeAlias = tuple[str, str | None, Lane]
+# Who waits for more than this part of what a crowd may wait is pressed.
+_PRESSED = 0.5
 
 
 class Gate:
@@ -65,7 +68,7 @@ class Gate:
     def __init__(self, backlog: Backlog, expected: Expectation, patience: Patience, *, most: int) -> None:
         self.expected = expected
         self._backlog, self._patience, self._most = backlog, patience, most
-        self._crowds = Crowds(_CALM_S)
+        self._crowds, self._pressed = Crowds(_CALM_S), Crowds(_CALM_S)
         self._shut_until = 0.0
         self._refused: dict[_Like, tuple[float, Shed]] = {}
 
@@ -128,6 +131,24 @@ class Gate:
         What is let in has a worker soon enough, and unless one is free at once or the deadline is firm, can be done by its
         deadline. `after_s`: its fetch is expected to take so long; what is ahead of it is worked off meanwhile.
         """
+        refusal = self._weighed(asker, ms, now, after_s=after_s, fetched=fetched)
+        return refusal or self._backlog.add(asker, ms, fetched=fetched)
+
+    def outlook(self, asker: Asker, ms: float, now: float) -> Outlook:
+        """Return how a render of so many milliseconds would fare whose source is there; charges nothing.
+
+        A page full of images is no overload: nobody is pressed in the first seconds of a burst.
+        """
+        ahead_s = self._backlog.wait_s(asker, ms, fetched=False)
+        pressed = (
+            ahead_s > _PRESSED * self._patience.crowd_s
+            and self._pressed.lasts_s(asker.tenant, now) > self._patience.burst_s
+        )
+        return Outlook(fits=self._weighed(asker, ms, now, fetched=True) is None, pressed=pressed)
+
+    def _weighed(
+        self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False
+    ) -> Refusal | None:
         wait_s = max(0.0, self._backlog.wait_s(asker, ms, fetched=fetched) - after_s)
         left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
         patience_s = max(self._patience_s(asker, wait_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
@@ -136,7 +157,7 @@ class Gate:
         if full or wait_s > min(patience_s, left_s):
             late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
             return Refusal(wait_s, max(0.0, min(patience_s, left_s)), full, late_s)
-        return self._backlog.add(asker, ms, fetched=fetched)
+        return None
 
     def in_time(self, asker: Asker, plan: Plan, now: float) -> None:
         """Check that a plan over what is fetched can be done by its asker's deadline.

@@ -25,6 +25,7 @@ _IMGPROXY: dict[str, Any] = {
     "tenants.*.policy.webp_effort": 4,
     "tenants.*.policy.avif_speed": 8,
     "tenants.*.delivery.promote": False,
+    "tenants.*.degrade": [],
 }
 PROFILES = {"tintype": _TINTYPE, "imgproxy": _IMGPROXY}
 

@@ -51,7 +51,7 @@ class Names(Value, frozen=True):
     """What purges can call the result of one URL by: its canonical source, and its tags, one of which is the URL's own."""
 
     source: str
-    tags: tuple[str, ...]
+    tags: tuple[str, ...] = ()
 
 
 def knows(facts: EntryFacts, names: Names) -> bool:

@@ -82,6 +82,7 @@ class SourceError(TintypeError):
 
     code = "source_failed"
     status = 502
+    forgivable = True  # older bytes are better than it: the origin is in trouble, and has not said no (RFC 5861)
 
 
 class SourceMissing(SourceError):
@@ -89,6 +90,7 @@ class SourceMissing(SourceError):
 
     code = "source_missing"
     status = 404
+    forgivable = False
 
 
 class SourceRefused(SourceError):
@@ -100,6 +102,7 @@ class SourceRefused(SourceError):
     def __init__(self, message: str = "", origin_status: int = 403) -> None:
         super().__init__(message)
         self.origin_status = origin_status
+        self.forgivable = origin_status in (408, 429)
 
 
 class SourceDenied(SourceError):
@@ -107,6 +110,7 @@ class SourceDenied(SourceError):
 
     code = "source_denied"
     status = 403
+    forgivable = False
 
 
 class SourceFailed(SourceError):
@@ -150,6 +154,7 @@ class SourceTooLarge(SourceError):
 
     code = "source_too_large"
     status = 422
+    forgivable = False
 
 
 class ImageError(TintypeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tintype.core.degrade import Degraded
 from tintype.core.policy import Policy
 from tintype.core.quota import QuotaSettings
 from tintype.core.settings import setting
@@ -63,6 +64,11 @@ class Tenant:
         1.0, "Its share of the node while several tenants want more than there is, against theirs.", least=0.01
     )
     dialect: str = setting("imgproxy", "The grammar of its URLs.", choices=("imgproxy",))
+    degrade: tuple[str, ...] = setting(
+        (Degraded.STALE.value, Degraded.FORMAT.value, Degraded.EFFORT.value),
+        "What its answers may be less in before they are refused; empty = nothing, so that they are refused at once.",
+        choices=tuple(one.value for one in Degraded),
+    )
     policy: Policy = Policy()  # noqa: RUF009 - frozen, shared on purpose
     source_bytes: int = setting(0, "Largest source body of this tenant, in bytes; 0 = the node's limit.")
     delivery: DeliverySettings = DeliverySettings()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tintype.core.binding import Binding
+from tintype.core.degrade import Degraded
 from tintype.core.entry import Entry
 from tintype.core.errors import TintypeError
 from tintype.ports import Lease
@@ -16,7 +17,8 @@ class Timings:
     """Seconds by phase, for Server-Timing. Mutable while a request runs, like a stopwatch."""
 
     phases: dict[str, float] = field(default_factory=dict)
-    outcome: str = "miss"  # hit, miss, shared (waited for another's render), renewed, private
+    # hit, miss, shared (waited for another's render), renewed, private, degraded (another result)
+    outcome: str = "miss"
     fetched: bool = False  # the origin was asked
     from_rung: bool = False
 
@@ -25,9 +27,9 @@ class Timings:
 
     @property
     def kind(self) -> str:
-        """How quick an image could be: a hit, made from a rung, cold; other: a hit that had to ask its origin first."""
-        if self.outcome == "hit":
-            return "other" if self.fetched else "hit"
+        """How quick an image could be: a hit, made from a rung, cold; other: a hit after a fetch, or what was at hand instead."""
+        if self.outcome in ("hit", "degraded"):
+            return "other" if self.fetched or self.outcome == "degraded" else "hit"
         return "mezzanine" if self.from_rung else "cold"
 
 
@@ -36,7 +38,7 @@ class Variant:
     """An image.
 
     `stale`: its source could not be confirmed in time. `interim`: it stands in for one in a format that takes longer, which is
-    being made. `error`: it is a fallback for this error.
+    being made. `degraded`: it is less than what was asked for, in this. `error`: it is a fallback for this error.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Variant:
     timings: Timings
     stale: bool = False
     interim: bool = False
+    degraded: Degraded | None = None
     error: TintypeError | None = None
 
 

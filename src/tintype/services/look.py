@@ -9,6 +9,7 @@ import msgspec
 from tintype.admission.asker import Asker, Lane
 from tintype.core.asked import Asked
 from tintype.core.binding import Binding
+from tintype.core.degrade import lighter
 from tintype.core.errors import SourceTooLarge, UnsupportedImage
 from tintype.core.formats import FACTS, LOADABLE, SLOW, Format
 from tintype.core.info import ImageInfo
@@ -140,6 +141,12 @@ class Look:
         offer = msgspec.structs.replace(want.offer, accepts=tuple(f for f in want.offer.accepts if f not in SLOW))
         quick = await self.through(replace(want, offer=offer), view.binding)
         return None if quick.plan.save.format in SLOW else quick
+
+    async def lighter(self, view: View) -> View | None:
+        """Look at the same want made with less effort, if there is less."""
+        tenant = replace(view.want.tenant, policy=lighter(view.want.tenant.policy))
+        light = await self.through(replace(view.want, tenant=tenant), view.binding)
+        return None if light.key == view.key else light
 
     async def again(self, view: View, binding: Binding) -> View:
         """Look at the same want once more, because an input has changed meanwhile: the source is now `binding`."""

@@ -54,6 +54,10 @@ class Make:
         """Let others who ask for the same source know of a request whose plan is not known yet."""
         return self._ladder.crowd.coming(want)
 
+    def under_way(self, view: View) -> bool:
+        """Tell whether the result is being made, so that it costs nothing to wait for it."""
+        return view.key in self._flights
+
     async def __call__(self, view: View, timings: Timings) -> Found:
         """Return the result, rendering it or waiting for a render under way. Raises TintypeError, Moved."""
         begun = self._clock.monotonic()
@@ -152,8 +156,12 @@ def _tag_of(pipeline: Pipeline) -> str:
 
 def names_of(view: View) -> Names:
     """Return what a purge can call the result of a view by. A fallback stands in for many URLs, and is called by none."""
-    asked, source = view.want.asked, view.binding.url
-    return Names(source=source, tags=() if view.fallback else (pipeline_tag(asked), *asked.delivery.tags))
+    return Names(source=view.binding.url) if view.fallback else url_names(view.want.asked)
+
+
+def url_names(asked: Asked) -> Names:
+    """Return what a purge can call any result by that a URL was answered with."""
+    return Names(source=asked.pipeline.source.url, tags=(pipeline_tag(asked), *asked.delivery.tags))
 
 
 def _untouched(view: View, body: bytes, now: float) -> Entry:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tintype.core.binding import Binding
-from tintype.core.errors import SourceError, SourceFailed, UnsupportedImage
+from tintype.core.degrade import Degraded
+from tintype.core.errors import DeadlinePassed, Shed, SourceError, SourceFailed, TintypeError, UnsupportedImage
 from tintype.ports import Cache, Clock, Sources, Telemetry
 from tintype.services.answers import Answer, Raw, Timings, Unchanged, Variant
 from tintype.services.behind import Behind
+from tintype.services.degrade import Degrade
 from tintype.services.jobs import Moved
 from tintype.services.look import Look, View, Want
 from tintype.services.make import Found, Make, names_of
@@ -30,6 +32,7 @@ class Render:
         cache: Cache,
         look: Look,
         make: Make,
+        degrade: Degrade,
         renewals: Behind,
         promotions: Behind,
         clock: Clock,
@@ -41,6 +44,7 @@ class Render:
         self._cache = cache
         self._look = look
         self._make = make
+        self._degrade = degrade
         self._renewals = renewals
         self._promotions = promotions
         self._clock = clock
@@ -62,22 +66,26 @@ class Render:
             if want.asked.delivery.raw:
                 return await self._raw(want, timings)
             with self._make.coming(want):
-                return await self._variant(want, timings)
-        except (SourceError, UnsupportedImage) as error:
-            if not want.tenant.fallback or want.asked.delivery.raw:
-                raise
-            self._telemetry.event("fallback_served", tenant=want.tenant.name, error=error.code)
-            view = await self._look.fallback(want)
-            found = await self._cached(view, timings)
-            view, (key, entry) = (view, found) if found else await self._made(view, timings)
-            return Variant(key, entry, view.binding, timings, error=error)
+                return await self._looked(want, timings)
+        except (Shed, DeadlinePassed, SourceError, UnsupportedImage) as error:
+            answer = await self._degrade.instead(want, error, timings)
+            return answer or await self._fallback(want, error, timings)
+
+    async def _fallback(self, want: Want, error: TintypeError, timings: Timings) -> Variant:
+        if isinstance(error, Shed | DeadlinePassed) or not want.tenant.fallback or want.asked.delivery.raw:
+            raise error
+        self._telemetry.event("fallback_served", tenant=want.tenant.name, error=error.code)
+        view = await self._look.fallback(want)
+        found = await self._cached(view, timings)
+        view, (key, entry) = (view, found) if found else await self._made(view, timings)
+        return Variant(key, entry, view.binding, timings, error=error)
 
     async def _raw(self, want: Want, timings: Timings) -> Raw:
         ref = want.asked.pipeline.source
         binding = await self._sources.bind(want.asker, ref, want.forwarded)
         return Raw(await self._sources.open(want.asker, binding, ref, want.forwarded), timings)
 
-    async def _variant(self, want: Want, timings: Timings) -> Answer:
+    async def _looked(self, want: Want, timings: Timings) -> Answer:
         started = self._clock.now()
         view = await self._look(want, timings, self.assumed_fresh_s(want.asked.pipeline.source.url))
         known = next((way.key for way in view.ways if way.key in want.etags), None)
@@ -87,18 +95,42 @@ class Render:
         if found is None and not self._confirmed(view.binding, started):
             view = await self._look(want, timings, 0.0)  # a miss asks the origin before it renders
             found = await self._cached(view, timings)
-        quick = await self._look.quicker(view) if found is None and want.tenant.delivery.promote else None
-        if quick is not None:
-            return await self._interim(view, quick, timings, started)
-        view, (key, entry) = (view, found) if found else await self._made(view, timings)
-        return Variant(key, entry, view.binding, timings, self._stale(view.binding, started))
+        if found is None:
+            return await self._missing(view, timings, started)
+        return self._variant(want, view.binding, found, timings, started)
 
-    async def _interim(self, view: View, quick: View, timings: Timings, started: float) -> Answer:
-        """Answer in a format that is quick to write, and have the one that takes longer made behind the answer."""
-        found = await self._cached(quick, timings)
-        quick, (key, entry) = (quick, found) if found else await self._made(quick, timings)
-        self._promotions.offer(view.key, lambda: self._make(view.put_behind(), Timings()))
-        return Variant(key, entry, quick.binding, timings, self._stale(quick.binding, started), interim=True)
+    async def _missing(self, view: View, timings: Timings, started: float) -> Variant:
+        """Answer with what no cache has: where it takes long to write, or the node is pressed, with something that is quicker.
+
+        What takes long to write is made behind the answer.
+        """
+        want = view.want
+        quick = await self._look.quicker(view) if want.tenant.delivery.promote else None
+        found, wanted, step = await self._cached(quick, timings) if quick else None, quick or view, None
+        if found is None:
+            wanted, step = await self._degrade.lighter(wanted)
+            found = await self._cached(wanted, timings) if step else None
+        wanted, found = (wanted, found) if found else await self._made(wanted, timings)
+        if quick:
+            self._promotions.offer(view.key, lambda: self._make(view.put_behind(), Timings()))
+        return self._variant(want, wanted.binding, found, timings, started, interim=quick is not None, degraded=step)
+
+    def _variant(
+        self,
+        want: Want,
+        binding: Binding,
+        found: Found,
+        timings: Timings,
+        started: float,
+        *,
+        interim: bool = False,
+        degraded: Degraded | None = None,
+    ) -> Variant:
+        stale = self._stale(binding, started)
+        if stale and self._clock.now() >= binding.stale_until:  # its origin failed
+            degraded = degraded or Degraded.STALE
+        self._degrade.note(want, binding, found, degraded)
+        return Variant(*found, binding, timings, stale, interim=interim, degraded=degraded)
 
     async def _made(self, view: View, timings: Timings) -> tuple[View, Found]:
         """Make what no cache has; where an input has moved meanwhile, find or make what the result is now."""

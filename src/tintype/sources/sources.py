@@ -17,11 +17,7 @@ from tintype.core.entry import Scope, Selector
 from tintype.core.errors import (
     DeadlinePassed,
     SourceBusy,
-    SourceDenied,
     SourceError,
-    SourceMissing,
-    SourceRefused,
-    SourceTooLarge,
     TintypeError,
 )
 from tintype.core.info import ImageInfo
@@ -175,7 +171,7 @@ class SourceStore:
         try:
             return (await self._ask(want, known)).binding
         except SourceError as error:
-            if not _forgivable(error) or self._clock.now() >= known.error_until:
+            if not error.forgivable or self._clock.now() >= known.error_until:
                 raise
             # The host and no more of the URL: a query may hold a credential.
             self._telemetry.event(
@@ -315,7 +311,7 @@ class SourceStore:
         purged = self._purges.since(mark, want.tenant, want.key, want.ref.url)
         if want.forwarded.private or purged or isinstance(error, SourceBusy):
             return
-        lasts_s = min(self._memory.error_s, 1.0) if _forgivable(error) else self._memory.missing_s
+        lasts_s = min(self._memory.error_s, 1.0) if error.forgivable else self._memory.missing_s
         failure = _Failure(want.tenant, want.ref.url, error)
         self._failures.put(want.key, failure, self._clock.monotonic() + lasts_s)
 
@@ -346,10 +342,3 @@ def _put(got: Got) -> Put:
     assert got.path is not None  # it was fetched
     sha256 = bytes.fromhex(binding.digest)
     return Put(_body_key(binding), got.path, tenant=binding.tenant, source=binding.url, sha256=sha256)
-
-
-def _forgivable(error: SourceError) -> bool:
-    """Tell whether stale bytes are better than an error: the origin is in trouble, and has not said no (RFC 5861)."""
-    if isinstance(error, SourceRefused):
-        return error.origin_status in (408, 429)
-    return not isinstance(error, SourceMissing | SourceDenied | SourceTooLarge)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tintype.core.degrade import Degraded
 from tintype.core.errors import kinds
 
 
@@ -56,6 +57,7 @@ WAYS = (
     "raw",
     "fallback",
     "unchanged",
+    "degraded",
     "slow_client",
     "cut_short",
     "text",
@@ -115,6 +117,12 @@ METRICS: tuple[Metric, ...] = (
         "Requests refused for lack of room: they would have waited too long (wait), there was no place in the queue (full),"
         " or they had waited too long (late).",
         SHED,
+    ),
+    _counter(
+        "degraded",
+        "Answers that were less than was asked for, by what was less.",
+        Label("step", tuple(one.value for one in Degraded)),
+        TENANT,
     ),
     _counter("aborts", "Clients that went away before their answer."),
     # Engine

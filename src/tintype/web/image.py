@@ -170,12 +170,13 @@ class ImagePath:
             tenant,
             want.asked,
             answer.binding,
-            answer.stale or answer.interim,
+            answer.stale or answer.interim or answer.degraded is not None,
             facts.format,
             ttl_s=ttl_s,
             fallback=answer.error is not None,
         )
         headers += _vary(mount.vary)
+        headers += [(b"x-tintype-degraded", answer.degraded.encode())] if answer.degraded else []
         if self._debug_headers:
             headers += _debug(answer)
         etag = _etag(answer.key) if tenant.delivery.etag else b""
@@ -304,6 +305,7 @@ def _memo_until(tenant: Tenant, want: Want, answer: Variant, assume_fresh_s: flo
         binding.private
         or answer.stale
         or answer.interim
+        or answer.degraded
         or answer.error
         or want.asked.delivery.expires_at
         or want.forwarded.headers
