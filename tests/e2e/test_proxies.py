@@ -47,6 +47,7 @@ A, B = "203.0.113.1", "203.0.113.2"
 def node(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Node]:
     for number in range(6):
         origin.pages[f"/{number}.jpg"] = Page(picture(seed=number + 1), headers={"Cache-Control": "max-age=600"})
+    origin.pages["/large.jpg"] = Page(picture(4000, 3000, seed=9), headers={"Cache-Control": "max-age=600"})
     with running(tmp_path_factory.mktemp("node"), TOML, metrics=True) as one:
         yield one
 
@@ -95,6 +96,7 @@ def test_clients_have_quotas_where_a_trusted_proxy_names_them(node: Node, origin
 
 
 def test_a_deadline_that_cannot_be_met_is_refused_at_once_and_costs_no_worker_time(node: Node, origin: Origin) -> None:
+    assert status(node, ANYBODY, f"/free/unsafe/w:30/plain/{origin.url}/large.jpg") == 200
     target, hasty = f"/free/unsafe/w:77/plain/{origin.url}/1.jpg", "X-Request-Deadline: 1"
     jobs, asked = node.metric("tintype_engine_jobs_total"), origin.count("/1.jpg")
     refused = ask(node, PROXY, target, hasty)
@@ -103,10 +105,11 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once_and_costs_no_worker_ti
     assert "retry-after" in refused.headers
     assert (node.metric("tintype_engine_jobs_total"), origin.count("/1.jpg")) == (jobs, asked)
     assert status(node, ANYBODY, target, hasty) == 200
-    # What is fetched is refused for what its plan takes; what is rendered is a hit, and takes no time.
+    # What is rendered is a hit, and takes no time. What is fetched is refused for what its plan takes.
     jobs = node.metric("tintype_engine_jobs_total")
-    assert status(node, PROXY, target.replace("w:77", "w:390"), hasty) == 503
     assert status(node, PROXY, target, hasty) == 200
+    dear = ask(node, PROXY, f"/free/unsafe/w:2900/f:jxl/plain/{origin.url}/large.jpg", "X-Request-Deadline: 300")
+    assert dear.headers["x-tintype-error"].startswith("deadline_passed: it would be done")
     assert node.metric("tintype_engine_jobs_total") == jobs
     assert status(node, PROXY, target.replace("w:77", "w:78"), "X-Request-Deadline: 60000") == 200
 
@@ -128,7 +131,6 @@ def test_what_cannot_be_read_says_nothing_and_is_counted(node: Node, origin: Ori
 
 def test_what_a_proxy_calls_a_prefetch_lets_others_pass(node: Node, origin: Origin) -> None:
     """The one worker is busy with a prefetch; two more come, and after them images on a page, which are made first."""
-    origin.pages["/large.jpg"] = Page(picture(4000, 3000, seed=9), headers={"Cache-Control": "max-age=600"})
     for name in ("large", "2", "3", "4", "5"):
         assert status(node, ANYBODY, f"/free/unsafe/w:30/plain/{origin.url}/{name}.jpg") == 200
 

@@ -22,7 +22,9 @@ TTL_S = 1  # of answers at the edge; nginx counts whole seconds
 EXPIRED_S = TTL_S + 1.1
 
 SETTINGS = (
-    OPEN.replace("workers = 2", "workers = 1").replace("[server]", '[server]\nhand_over = "/handed"')
+    OPEN.replace("workers = 2", "workers = 1").replace(
+        "[server]", '[server]\nhand_over = "/handed"\ntrusted_proxies = ["127.0.0.1"]'
+    )
     + f"""
 [tenants.default.policy]
 auto_formats = ["avif", "webp"]
@@ -39,6 +41,10 @@ prefix = "/secret"
 trusted_signatures = ["unsafe"]
 delivery.edge_ttl_s = 60
 delivery.secret = "open sesame"
+[tenants.metered]
+prefix = "/metered"
+trusted_signatures = ["unsafe"]
+client_quota.ms_per_day = 1
 """
 )
 
@@ -51,8 +57,16 @@ class Edge:
     spy: int
     nodes: list[Node] = field(default_factory=list)
 
-    def ask(self, path: str, headers: Mapping[str, str] | None = None, *, port: int = 0, method: str = "GET") -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60)
+    def ask(
+        self,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        port: int = 0,
+        method: str = "GET",
+        client: str = "127.0.0.1",
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60, source_address=(client, 0))
         try:
             connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()

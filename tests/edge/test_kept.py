@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import pytest
 
@@ -154,6 +155,17 @@ def test_what_is_for_the_inside_stays_there(edge: Edge) -> None:
         assert edge.ask(inside).status == 404, inside
         assert edge.ask(inside, {"Authorization": "Bearer admin"}, method="POST").status == 404
     assert edge.ask("/health").status == 200
+
+
+def test_clients_are_told_apart_and_none_says_that_it_is_another(edge: Edge, origin: Origin) -> None:
+    source = put(origin, "metered.jpg", 30)
+    first, second, lie = "127.0.0.8", "127.0.0.9", {"X-Forwarded-For": "127.0.0.7", "Forwarded": "for=127.0.0.7"}
+
+    def status(width: int, client: str, headers: Mapping[str, str] = lie) -> int:
+        return edge.ask(f"/metered{path(source, f'w:{width}')}", headers, client=client).status
+
+    assert [status(60, first), status(61, first), status(62, first, {})] == [200, 429, 429]
+    assert [status(63, second), status(64, second)] == [200, 429]
 
 
 def test_requests_have_one_name_on_their_whole_way(edge: Edge, origin: Origin) -> None:

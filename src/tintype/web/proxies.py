@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from math import inf
 from typing import TypeAlias
@@ -130,6 +131,7 @@ def _forwarded(value: bytes) -> Iterator[Address | None]:
         yield _address(named[0]) if len(named) == 1 else None
 
 
+@lru_cache(1024)  # nearly always one of a few proxies, or a client seen a moment ago
 def _address(text: bytes) -> Address | None:
     if len(text) > _ADDRESS_BYTES:
         return None
