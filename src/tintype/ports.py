@@ -114,7 +114,11 @@ class Sources(Protocol):
 
 
 class Acquainted(Protocol):
-    """What sources can say without waiting."""
+    """What sources can say without asking an origin."""
+
+    async def known(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> Binding | None:
+        """Return what is known of a source, however old."""
+        ...
 
     def may_know(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> bool:
         """Return whether a source may be known, or is being fetched: a no is certain. From any thread."""
@@ -270,6 +274,16 @@ class Accounts(Protocol):
 
     async def give_back(self, name: str, policies: Sequence[Policy], ms: float) -> None:
         """Take a charge back, if the account can be told."""
+        ...
+
+
+class Held(Protocol):
+    """Which tier has what. `shared`: there is one that other nodes use too."""
+
+    @property
+    def shared(self) -> bool: ...
+    async def where(self, key: str) -> str:
+        """Return the fastest tier of this node's own that has an entry, "" = none; counts nothing."""
         ...
 
 

@@ -36,6 +36,7 @@ from tintype.ports import Clock, Dialect, Lease
 from tintype.services.behind import Behind
 from tintype.services.degrade import Degrade
 from tintype.services.demo import make_photo
+from tintype.services.explain import Explain
 from tintype.services.jobs import Jobs
 from tintype.services.ladder import Ladder
 from tintype.services.leasing import Leasing
@@ -189,13 +190,14 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
         debug_headers=server.debug_headers,
     )
     purge = Purge(sources, cache, memo.forget, telemetry)
+    explain = Explain(sources, cache, sources.mezzanines, look, gate, spending, clock, render.assumed_fresh_s)
     front = Front(
         images,
         quick,
         Desk(telemetry, clock, server.write_timeout_s),
         server,
         Readiness(engine, clock),
-        control=_control(config, purge, site, top, clock),
+        control=_control(config, purge, explain, images, site, top, clock),
         home=_home(config, site),
     )
     behind = (renewals, promotions)
@@ -399,12 +401,21 @@ def _body(setting: str, standin: StandIn) -> bytes | None:
         raise Misconfigured(f"{setting}.path: {standin.path} cannot be read: {error.strerror}") from None
 
 
-def _control(config: Config, purge: Purge, site: Site, top: Top[tuple[str, str]], clock: Clock) -> ASGIApp | None:
+def _control(
+    config: Config,
+    purge: Purge,
+    explain: Explain,
+    images: ImagePath,
+    site: Site,
+    top: Top[tuple[str, str]],
+    clock: Clock,
+) -> ASGIApp | None:
     if not config.server.admin_token:
         return None
     from tintype.web.control import control_api  # noqa: PLC0415 - FastAPI costs half a second of start-up
 
-    return control_api(purge, lambda: site.mounts, top, clock, config.server.admin_token, config.server.path_prefix)
+    token, prefix = config.server.admin_token, config.server.path_prefix
+    return control_api(purge, explain, images.want, lambda: site.mounts, top, clock, token, prefix)
 
 
 def _home(config: Config, site: Site) -> ASGIApp | None:

@@ -126,13 +126,27 @@ class Gate:
     def admit(
         self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False
     ) -> Charge | Refusal:
-        """Charge work of so many milliseconds, or say why not.
+        """Charge work of so many milliseconds, or say why not. See `weigh`."""
+        found = self.weigh(asker, ms, now, after_s=after_s, fetched=fetched)
+        return found if isinstance(found, Refusal) else self._backlog.add(asker, ms, fetched=fetched)
+
+    def weigh(
+        self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False
+    ) -> float | Refusal:
+        """Say how long work of so many milliseconds would wait for a worker (seconds), or why it would not be let in.
 
         What is let in has a worker soon enough, and unless one is free at once or the deadline is firm, can be done by its
         deadline. `after_s`: its fetch is expected to take so long; what is ahead of it is worked off meanwhile.
         """
-        refusal = self._weighed(asker, ms, now, after_s=after_s, fetched=fetched)
-        return refusal or self._backlog.add(asker, ms, fetched=fetched)
+        wait_s = max(0.0, self._backlog.wait_s(asker, ms, fetched=fetched) - after_s)
+        left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
+        patience_s = max(self._patience_s(asker, wait_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
+        patience_s *= _FETCHED if fetched else 1.0
+        full = len(self._backlog) >= self._most
+        if full or wait_s > min(patience_s, left_s):
+            late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
+            return Refusal(wait_s, max(0.0, min(patience_s, left_s)), full, late_s)
+        return wait_s
 
     def outlook(self, asker: Asker, ms: float, now: float) -> Outlook:
         """Return how a render of so many milliseconds would fare whose source is there; charges nothing.
@@ -144,20 +158,7 @@ class Gate:
             ahead_s > _PRESSED * self._patience.crowd_s
             and self._pressed.lasts_s(asker.tenant, now) > self._patience.burst_s
         )
-        return Outlook(fits=self._weighed(asker, ms, now, fetched=True) is None, pressed=pressed)
-
-    def _weighed(
-        self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False
-    ) -> Refusal | None:
-        wait_s = max(0.0, self._backlog.wait_s(asker, ms, fetched=fetched) - after_s)
-        left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
-        patience_s = max(self._patience_s(asker, wait_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
-        patience_s *= _FETCHED if fetched else 1.0
-        full = len(self._backlog) >= self._most
-        if full or wait_s > min(patience_s, left_s):
-            late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
-            return Refusal(wait_s, max(0.0, min(patience_s, left_s)), full, late_s)
-        return None
+        return Outlook(fits=not isinstance(self.weigh(asker, ms, now, fetched=True), Refusal), pressed=pressed)
 
     def in_time(self, asker: Asker, plan: Plan, now: float) -> None:
         """Check that a plan over what is fetched can be done by its asker's deadline.

@@ -81,15 +81,16 @@ class Quotas:
     def spend(self, claims: Sequence[Claim], ms: float, now: float) -> Verdict:
         """Charge all accounts that have room for the work, unless one that has none refuses it."""
         decided = [(claim, self._decided(claim, ms, now)) for claim in claims]
-        fitting = tuple(claim for claim, decision in decided if decision.allowed)
-        lacking = tuple(claim for claim, decision in decided if not decision.allowed)
-        told = tuple(one for claim, decision in decided if not claim.quota.dark for one in decision.allowances)
-        verdict = Verdict(fitting, lacking, told)
+        verdict = _verdict(decided)
         if not verdict.allowed:
             return replace(verdict, charged=())
         for claim, decision in decided:
             self._accounts[claim.holder][claim.tenant, claim.name] = decision.account
         return verdict
+
+    def weigh(self, claims: Sequence[Claim], ms: float, now: float) -> Verdict:
+        """Return what would become of the claims of some work, and charge nothing."""
+        return replace(_verdict([(claim, self._decided(claim, ms, now)) for claim in claims]), charged=())
 
     def give_back(self, claims: Sequence[Claim], ms: float) -> None:
         """Take a charge back whose work was not done."""
@@ -106,3 +107,10 @@ class Quotas:
         if len(accounts) > self._most:
             del accounts[next(iter(accounts))]
         return spend(account, policies_of(claim.quota, claim.holder), ms, now)
+
+
+def _verdict(decided: Sequence[tuple[Claim, Decision]]) -> Verdict:
+    fitting = tuple(claim for claim, decision in decided if decision.allowed)
+    lacking = tuple(claim for claim, decision in decided if not decision.allowed)
+    told = tuple(one for claim, decision in decided if not claim.quota.dark for one in decision.allowances)
+    return Verdict(fitting, lacking, told)

@@ -39,6 +39,10 @@ class DiskCache:
         """Return what `get` reads an entry from, if that takes no waiting. From any thread; counts nothing."""
         return self._store.glance(key)
 
+    async def has(self, key: str) -> bool:
+        """Tell whether there is an entry; counts nothing."""
+        return await self._store.has(key)
+
     def entry(self, stored: Stored) -> Entry | None:
         """Return the entry that was kept so; None if its facts cannot be read."""
         try:

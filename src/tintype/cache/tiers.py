@@ -47,7 +47,7 @@ class Tiers:
         self._times = Marks(memory)
         self._own = self._below if log is None else self._below[:-1]
 
-        self._disk = disk if log is None else None
+        self._disk, self._any_disk = disk if log is None else None, disk
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -92,6 +92,18 @@ class Tiers:
         """See the `Shared` port. Without a shared tier there is nothing to wait for."""
         if self._log is not None:
             await self._below[-1].written(key)
+
+    @property
+    def shared(self) -> bool:
+        """See the `Held` port."""
+        return self._log is not None
+
+    async def where(self, key: str) -> str:
+        """See the `Held` port."""
+        if self._ram.peek(key) is not None:
+            return self._ram.name
+        disk = self._any_disk
+        return disk.name if disk is not None and (self._below[0].waits(key) or await disk.has(key)) else ""
 
     async def put(self, key: str, entry: Entry, *, generation: int | None = None) -> None:
         self._keep(key, entry, self.generation if generation is None else generation)

@@ -142,6 +142,10 @@ class FileStore:
             self._touch(found)
         return Stored(found.meta, body)
 
+    async def has(self, key: str) -> bool:
+        """Tell whether something is kept under a key; counts nothing, and does not look at the file."""
+        return await self._run(self._readers, self._index.find, as_bytes(key)) is not None
+
     async def open(self, key: str) -> StoredFile | None:
         """Return a checked file. Its checksum is computed the first time this process opens it, its size always."""
         return await self._find(as_bytes(key), self._load_file)

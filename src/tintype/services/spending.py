@@ -68,6 +68,10 @@ class Spending:
             raise
         return _Charged(here.charged, shared.charged)
 
+    def weighed(self, view: View) -> Verdict:
+        """Return what quotas of this node would say to the making of a view, and charge nothing."""
+        return self._quotas.weigh(_claims(view.want), _price_ms(view), self._clock.monotonic())
+
     def _give_back(self, owing: _Charged, ms: float) -> None:
         self._quotas.give_back(owing.here, ms)
         if self._leasing is not None:

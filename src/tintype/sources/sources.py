@@ -128,6 +128,10 @@ class SourceStore:
         want = Want(Asker(tenant), ref, forwarded)
         return self._flight(want, None) in self._flights or self._bindings.may_have(want.key)
 
+    async def known(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> Binding | None:
+        """See port Acquainted."""
+        return None if forwarded.private else await self._bindings.get(Want(Asker(tenant), ref, forwarded).key)
+
     async def learn(self, binding: Binding, info: ImageInfo) -> Binding:
         """Keep header facts with a binding; see the port."""
         if not binding.private:

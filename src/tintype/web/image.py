@@ -117,7 +117,7 @@ class ImagePath:
     ) -> None:
         try:
             _check_secret(mount.tenant, request)
-            want = self._want(mount, rest, request)
+            want = self.want(mount, rest, request)
             answer = await _unless_gone(self._render(want), receive)
             if answer is None:
                 self._telemetry.count("aborts")
@@ -140,7 +140,8 @@ class ImagePath:
             )
             await self._refuse(mount, reply, InternalError())
 
-    def _want(self, mount: Mount, rest: str, request: Request) -> Want:
+    def want(self, mount: Mount, rest: str, request: Request) -> Want:
+        """Read a request; `rest` is its path within the mount. Raises BadRequest."""
         tenant = mount.tenant
         if len(request.target) > self._limits.url_bytes:
             raise BadRequest(f"the URL has {len(request.target)} bytes; at most {self._limits.url_bytes} are allowed")

@@ -1,0 +1,194 @@
+"""Explain: what would happen to a request now, without fetching or rendering anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from tintype.admission.expect import kind_of
+from tintype.admission.gate import Gate, Refusal
+from tintype.admission.quotas import Verdict
+from tintype.core.binding import Binding
+from tintype.core.brief import brief
+from tintype.core.pipeline import SourceRef
+from tintype.core.shown import shown_url
+from tintype.kit.freshness import State, names_lifetime, state
+from tintype.ports import Acquainted, Clock, Forwarded, Held, Mezzanines
+from tintype.services.look import Look, View, Want
+from tintype.services.spending import Spending
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What this node knows of a source. `state`: fresh; stale (used, and asked for meanwhile); ask (its origin comes first)."""
+
+    url: str
+    known: bool
+    state: str = ""
+    bytes: int = 0
+    format: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would be made. `tier`: of this node that has it, "" = none; `made_from`: original or rung, if it were made now."""
+
+    plan: str
+    key: str
+    tier: str
+    made_from: str
+    predicted_ms: float
+    expected_ms: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One policy of a quota: what is left of it, and how long it would have the work wait."""
+
+    name: str
+    quota_ms: int
+    window_s: int
+    left_ms: float
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the gate would say to the work: how long that would wait for a worker, and how long it may."""
+
+    lets_in: bool
+    wait_s: float
+    patience_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would happen. `steps`: in their order; `unknown`: what cannot be told without fetching."""
+
+    tenant: str
+    lane: str
+    source: Source
+    planned: Planned | None
+    quotas: tuple[Quota, ...]
+    admission: Admission | None
+    steps: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+
+
+class Explain:
+    """Explains wants. `assumed_fresh_s`: how long a source that named no lifetime counts as fresh, by its URL."""
+
+    def __init__(
+        self,
+        sources: Acquainted,
+        held: Held,
+        mezzanines: Mezzanines,
+        look: Look,
+        gate: Gate,
+        spending: Spending,
+        clock: Clock,
+        assumed_fresh_s: Callable[[str], float],
+    ) -> None:
+        self._sources, self._held, self._mezzanines, self._look = sources, held, mezzanines, look
+        self._gate, self._spending, self._clock, self._assumed_fresh_s = gate, spending, clock, assumed_fresh_s
+
+    async def __call__(self, want: Want) -> Explanation:
+        """Explain a want. Raises ImageError, SourceTooLarge: as a request would."""
+        ref = want.asked.pipeline.source
+        binding = await self._sources.known(want.tenant.name, ref, want.forwarded)
+        source = self._source(ref, binding)
+        told = Explanation(want.tenant.name, want.lane.name.lower(), source, None, (), None, ())
+        if want.asked.delivery.raw:
+            fetched = () if source.state in ("fresh", "stale") else ("ask the origin",)
+            return replace(told, steps=(*fetched, "send the original as it is"))
+        if binding is None:
+            return self._unfetched(want, told)
+        if binding.info is None or not await self._overlaid(want):
+            missing = "its header" if binding.info is None else "the watermark's digest"
+            return replace(
+                told, steps=("look", "render or answer from a cache"), unknown=(f"plan and cost: {missing}",)
+            )
+        return await self._viewed(await self._look.through(want, binding), told)
+
+    def _source(self, ref: SourceRef, binding: Binding | None) -> Source:
+        if binding is None:
+            return Source(shown_url(ref.url), known=False)
+        found = Source(shown_url(ref.url), True, self._state(ref, binding).value, binding.size)
+        info = binding.info
+        return replace(found, format=info.format.value, width=info.width, height=info.height) if info else found
+
+    def _state(self, ref: SourceRef, binding: Binding) -> State:
+        now, assumed_s = self._clock.now(), self._assumed_fresh_s(ref.url)
+        if now < binding.fetched_at + assumed_s and not names_lifetime(binding.cache_control, binding.expires):
+            return State.FRESH
+        return state(binding.fresh_until, binding.stale_until, now)
+
+    def _unfetched(self, want: Want, told: Explanation) -> Explanation:
+        expected, host = self._gate.expected, urlsplit(want.asked.pipeline.source.url).netloc.rpartition("@")[2].lower()
+        found = self._admission(want, expected.typical_ms, after_s=expected.fetch_s(host))
+        steps = ("fetch", "look", "render") if found.lets_in else ("refuse: shed",)
+        why = (
+            "plan, cost, quota and cache tier: the source has not been fetched; the gate is asked with what is typical"
+        )
+        return replace(told, admission=found, steps=steps, unknown=(why,))
+
+    async def _overlaid(self, want: Want) -> bool:
+        """Tell whether what is laid over the image is known too."""
+        if not want.wears_watermark or not want.tenant.watermark.url:
+            return True
+        mark = SourceRef(url=want.tenant.watermark.url)
+        known = await self._sources.known(want.tenant.name, mark, Forwarded())
+        return known is not None and known.info is not None and self._state(mark, known) is State.FRESH
+
+    async def _viewed(self, view: View, told: Explanation) -> Explanation:
+        way, made_from = await self._way(view)
+        kept = [(way, await self._held.where(way.key)) for way in view.ways]
+        way, tier = next(((one, tier) for one, tier in kept if tier), (way, ""))
+        cost = way.plan.cost
+        expected_ms = self._gate.expected.of(kind_of((way.plan,)), cost.cpu_ms)
+        planned = Planned(
+            brief(way.plan), way.key, tier, made_from, round(cost.cpu_ms, 1), round(expected_ms, 1), cost.peak_bytes
+        )
+        verdict = self._spending.weighed(view)
+        found = self._admission(view.want, expected_ms, fetched=True)
+        return replace(
+            told,
+            planned=planned,
+            quotas=tuple(Quota(o.policy, o.quota_ms, o.window_s, round(o.left_ms, 1), o.wait_s) for o in verdict.told),
+            admission=found,
+            steps=self._steps(view, planned, told.source, verdict, found),
+            unknown=() if tier else ("whether a store shared with other nodes has it",) * self._held.shared,
+        )
+
+    async def _way(self, view: View) -> tuple[View, str]:
+        """Return how the result would be made now, and from what."""
+        rung = view.low.plan.load.rung if view.low else None
+        kept = await self._mezzanines.open(view.binding, rung) if rung else None
+        if view.low is None or kept is None:
+            return view, "original"
+        with kept:
+            return view.low, "rung"
+
+    def _steps(
+        self, view: View, planned: Planned, source: Source, verdict: Verdict, found: Admission
+    ) -> tuple[str, ...]:
+        asked = ("ask the origin",) if source.state == State.ASK.value else ()
+        if planned.tier:
+            refreshed = ("ask the origin behind the answer",) if source.state == State.STALE.value else ()
+            return (*asked, f"answer from {planned.tier}", *refreshed)
+        # A miss that is not confirmed asks its origin before it renders.
+        fresh = view.binding.fresh_until > self._clock.now()
+        asked = () if fresh else ("ask the origin",)
+        if not verdict.allowed:
+            return (*asked, "refuse: quota_exceeded")
+        return (*asked, f"render from the {planned.made_from}" if found.lets_in else "refuse: shed")
+
+    def _admission(self, want: Want, ms: float, *, after_s: float = 0.0, fetched: bool = False) -> Admission:
+        found = self._gate.weigh(want.asker, ms, self._clock.monotonic(), after_s=after_s, fetched=fetched)
+        if isinstance(found, Refusal):
+            return Admission(False, round(found.wait_s, 3), round(found.patience_s, 3))
+        return Admission(True, round(found, 3))
