@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,14 +86,23 @@ class Node:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, toml: str = "", env: Mapping[str, str] | None = None, *, metrics: bool = False, ready: bool = True
+    folder: Path,
+    toml: str = "",
+    env: Mapping[str, str] | None = None,
+    *,
+    metrics: bool = False,
+    ready: bool = True,
+    under: Sequence[str] = (),
 ) -> Iterator[Node]:
-    """Run a node until the block ends; its caches stay in `folder`, so that a second one finds them."""
+    """Run a node until the block ends; its caches stay in `folder`, so that a second one finds them.
+
+    `under`: a command that runs the command that follows it.
+    """
     port, metrics_port = free_port(), free_port() if metrics else 0
     config = folder / "tintype.toml"
     config.write_text(toml)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("IMGPROXY_", "TINTYPE_"))}
-    command = [sys.executable, "-m", "tintype", "serve", "--config", str(config), "--port", str(port)]
+    command = [*under, sys.executable, "-m", "tintype", "serve", "--config", str(config), "--port", str(port)]
     command += ["--data-dir", str(folder / "var"), "--set", f"server.metrics_port={metrics_port}"]
     with (folder / "err.log").open("ab") as err, (folder / "out.log").open("ab") as out:
         process = subprocess.Popen(command, env={**clean, **(env or {})}, stdout=out, stderr=err, cwd=folder)

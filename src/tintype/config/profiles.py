@@ -17,6 +17,7 @@ _TINTYPE: dict[str, Any] = {
 _IMGPROXY: dict[str, Any] = {
     "server.host": "0.0.0.0",  # noqa: S104 - imgproxy's ":8080" is every interface
     "server.write_timeout_s": 10,
+    "limits.clients": 2048,
     "server.demo": False,
     "sources.allow_private": True,
     "tenants.*.policy.light": "gamma",

@@ -31,7 +31,11 @@ class Limits:
         32, "Fetches under way at once from one host, at most: fewer while it is slow, 16 to begin with.", least=1
     )
     fetch_queue: int = setting(256, "Fetches that wait for one host; one more is refused.", least=0)
-    clients: int = setting(2048, "Connections served at once, idle ones too; more wait to be accepted.", least=1)
+    clients: int = setting(
+        8192,
+        "Connections served at once, idle ones too; more wait to be accepted. Fewer where `ulimit -n` allows no more.",
+        least=1,
+    )
     worker_memory_bytes: int = setting(
         2_000_000_000, "Address space a worker may add to what it has when idle (RLIMIT_AS).", least=100_000_000
     )

@@ -7,6 +7,7 @@ import ctypes
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -32,6 +33,12 @@ _PR_SET_PDEATHSIG = 1
 # faulted in and zeroed: 2.5 ms of CPU for a source of 2.4 MB.
 _KEPT_BYTES, _LARGEST_BLOCK_BYTES = 32 << 20, 4 << 20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+# Descriptors of a front besides its connections: fetches, renders let in, rungs held open, caches.
+_OWN_DESCRIPTORS = 2048
+# A connection may have an original open that it is sent.
+_OF_CONNECTION = 2
+# Header fields of a request, beside its path; the server counts both together. As much as nginx takes by default.
+_HEADER_BYTES = 24 * 1024
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
@@ -59,6 +66,16 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
+def connections(clients: int, descriptors: int) -> int:
+    """Return how many connections may be open, of as many clients as are set, where so many descriptors are allowed.
+
+    A server that runs out of descriptors neither accepts a connection nor lets it be: it tries again and again.
+    """
+    if descriptors == resource.RLIM_INFINITY:
+        return clients
+    return min(clients, max(1, descriptors // 4, (descriptors - _OWN_DESCRIPTORS) // _OF_CONNECTION))
+
+
 class Serving:
     """Serves a front until SIGTERM or SIGINT, then drains it."""
 
@@ -70,6 +87,10 @@ class Serving:
         self._hang_up = asyncio.Event()
         # What granian says itself is a fact or two at start; ours are events with names.
         logging.getLogger(granian.log.logger.name).setLevel(logging.ERROR)
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # granian raised it to the most that is allowed
+        most = connections(limits.clients, descriptors)
+        if most < limits.clients:
+            telemetry.event("connections_bounded", level="warning", clients=most, descriptors=descriptors)
         self._server = Server(
             dispatched(front, telemetry),
             address=settings.host,
@@ -79,11 +100,11 @@ class Serving:
             http=HTTPModes.http1,
             websockets=False,
             backlog=max(1024, limits.clients),
-            backpressure=limits.clients,
+            backpressure=most,
             http1_settings=HTTP1Settings(
                 header_read_timeout=int(settings.read_timeout_s * 1000),
                 keep_alive=settings.keep_alive_timeout_s > 0,
-                max_buffer_size=64 * 1024,
+                max_buffer_size=limits.url_bytes + _HEADER_BYTES,
             ),
             log_enabled=False,
         )
