@@ -257,10 +257,10 @@ class Leads(Protocol):
     """Which of several nodes makes a result."""
 
     async def lead(self, key: str, deadline: float, waits: Callable[[], None]) -> Lead | None:
-        """Return the lead of a result, or None once another node's has ended: look for what it made, then ask again.
+        """Return the lead of a result, or None once another node's has ended; in both cases, look what it has made.
 
-        `waits` is called if there is one to wait for. At `deadline`, or when there is no word of other nodes, a node leads
-        whatever they do.
+        `waits` is called if there is one to wait for. After None, ask again. At `deadline`, or when there is no word of
+        other nodes, a node leads whatever they do.
         """
         ...
 

@@ -20,6 +20,7 @@ from tintype.core.errors import Overloaded
 from tintype.core.values import fingerprint
 from tintype.kit.files import CHECKSUM_BYTES, checksum
 from tintype.kit.matching import as_bytes
+from tintype.kit.reads import SharedReads
 from tintype.ports import Clock, Telemetry
 
 _T = TypeVar("_T")
@@ -55,12 +56,13 @@ class ObjectCache:
         self._store, self._purges, self._limits = store, purges, limits
         self._clock, self._telemetry = clock, telemetry
         self._breaker = Breaker(open_s=5.0)
+        self._reads = SharedReads(lambda key: self._attempt(lambda: self._read(key), self._limits.get_timeout_s))
 
     async def get(self, key: str) -> Entry | None:
         await self._purges.first_read()
         entry = None
         if self._purges.is_current():
-            entry = await self._attempt(lambda: self._read(key), self._limits.get_timeout_s)
+            entry = await self._reads(key)
         if entry is not None and self._purges.covers(key, entry.facts):
             entry = None
         return looked_up(self._telemetry, self.name, entry)

@@ -95,7 +95,8 @@ class Link:
             self._breaker.gave_up(begun)
             raise
         self._breaker.succeeded(begun)
-        self._now(up=True)
+        if not self._breaker.is_open:  # as it may be if this was begun before others failed
+            self._now(up=True)
         return answer
 
     def _failed(self, begun: int, error: Exception) -> None:

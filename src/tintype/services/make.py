@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -81,19 +81,26 @@ class Make:
             timings.add("render", self._clock.monotonic() - begun)
 
     async def _keep(self, view: View, timings: Timings) -> Found:
-        generation = self._cache.generation
-        # Another flight may have landed between this request's look at the cache and its take-off.
-        kept = await self._kept(view)
-        found = kept or await self._led(view)
-        if isinstance(found, tuple):
-            timings.outcome = "hit" if kept else "shared"
-            return found
-        timings.outcome = "miss"
-        with found as lead:
-            key, entry = await self._made(view, timings)
-            await self._cache.put(key, entry, generation=generation)
-            lead.end_after(lambda: self._shared.written(key))
-        return key, entry
+        generation, half_time = self._cache.generation, self._half_time(view)
+        waited = False
+        while True:  # until half of the time has passed, at most
+            lead = await self._leads.lead(view.key, half_time, lambda: self._ladder.crowd.arrived(view.want))
+            with lead or nullcontext():
+                # Another flight may have landed since this request's look at the cache, here or on another node.
+                found = await self._kept(view)
+                if found is not None:
+                    timings.outcome = "shared" if waited else "hit"
+                    return found
+                if lead is not None:
+                    timings.outcome = "miss"
+                    return await self._made(view, timings, lead, generation)
+            waited = True
+
+    def _half_time(self, view: View) -> float:
+        """Return until when another node's render may be waited for: what is left then is for one here."""
+        now = self._clock.monotonic()
+        end = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
+        return now + (end - now) / 2
 
     async def _kept(self, view: View) -> Found | None:
         for way in view.ways:
@@ -102,24 +109,14 @@ class Make:
                 return way.key, entry
         return None
 
-    async def _led(self, view: View) -> Found | Lead:
-        """Return what another node makes just now, or the lead to make it here, with half of the time still left."""
-        now = self._clock.monotonic()
-        end = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
-        crowd = self._ladder.crowd
-        while True:  # until half of the time at most
-            lead = await self._leads.lead(view.key, now + (end - now) / 2, lambda: crowd.arrived(view.want))
-            if lead is not None:
-                return lead
-            found = await self._kept(view)
-            if found is not None:
-                return found
-
-    async def _made(self, view: View, timings: Timings) -> Found:
+    async def _made(self, view: View, timings: Timings, lead: Lead, generation: int) -> Found:
         # What a worker has begun finishes into the cache, even if every client has gone.
         async with self._spending.on(view, lambda: self._flights.began(view.key)) as began:
             found = await self._laddered(view, timings, began)
-            return found or (view.key, await self._render(view, timings, began))
+            key, entry = found or (view.key, await self._render(view, timings, began))
+        await self._cache.put(key, entry, generation=generation)
+        lead.end_after(lambda: self._shared.written(key))
+        return key, entry
 
     async def _laddered(self, view: View, timings: Timings, began: Began) -> Found | None:
         """Make the result from a rung or along with one, if there is one or if it is time for one."""
