@@ -144,6 +144,13 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ),
             ),
             Panel(
+                "Degraded, by step",
+                "reqps",
+                "Answers with less than was asked for, instead of a refusal. Before refusals, they say that it is the load.",
+                (rates("tintype_degraded_total", "step"),),
+                stacked=True,
+            ),
+            Panel(
                 "Refused, by tenant",
                 "reqps",
                 "Shares are fair: who asks for more than its share is refused first. Quotas burn no budget.",
@@ -161,13 +168,6 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "Time in workers by the time there was; memory of running renders by admission.memory_bytes. At 1 the node"
                 " does what it can.",
                 (share(*BUSY, "pool", "workers"), share(*MEMORY, "pool", "memory")),
-            ),
-            Panel(
-                "CPU of workers, in cores",
-                "none",
-                "What images cost, by phase: decoding rises with larger originals, encoding with AVIF.",
-                (rates("tintype_engine_cpu_seconds_total", "phase"),),
-                stacked=True,
             ),
             Panel("Sources that cost most", "none", TOP),
         ),
@@ -229,6 +229,13 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                     rates("tintype_engine_crashes_total", "reason", word="crash"),
                     rates("tintype_engine_restarts_total", "reason", word="replaced"),
                 ),
+            ),
+            Panel(
+                "CPU of workers, in cores",
+                "none",
+                "What images cost, by phase: decoding rises with larger originals, encoding with AVIF.",
+                (rates("tintype_engine_cpu_seconds_total", "phase"),),
+                stacked=True,
             ),
             Panel(
                 "Renewals and promotions",

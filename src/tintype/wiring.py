@@ -61,6 +61,7 @@ from tintype.web.proxies import Proxies
 from tintype.web.quick import Quick
 from tintype.web.reply import Desk
 from tintype.web.run import Serving, run
+from tintype.web.slow import SlowLog
 from tintype.web.supervisor import CONFIGURATION_ERROR, Supervisor, same_command
 from tintype.web.turnaway import TurnAway
 
@@ -194,7 +195,7 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     front = Front(
         images,
         quick,
-        Desk(telemetry, clock, server.write_timeout_s),
+        Desk(telemetry, clock, server.write_timeout_s, SlowLog(config.telemetry.slow_request_s, clock, telemetry)),
         server,
         Readiness(engine, clock),
         control=_control(config, purge, explain, images, site, top, clock),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.cache.support import TickingClock
 from tests.e2e.origin import Origin, Page
 from tests.services.conftest import Running, Start
 from tests.services.test_ladder import photo
+from tintype.services.answers import Timings
+from tintype.telemetry.node import NodeTelemetry
+from tintype.telemetry.settings import TelemetrySettings
+from tintype.web.slow import SlowLog
 
 ADMIN = '[server]\nadmin_token = "admin"\n'
 BEARER = {"authorization": "Bearer admin"}
@@ -117,3 +123,40 @@ async def test_explain_of_an_original_and_after_a_restart(tmp_path: Path, start:
     told = await explained(running, path)
     assert told["planned"]["tier"] == "disk"
     assert told["steps"][-1] == "answer from disk"
+
+
+async def test_a_slow_request_says_what_it_took_its_time_for(tmp_path: Path, origin: Origin, start: Start) -> None:
+    origin.pages["/p.jpg?token=secret"] = Page(photo(), headers={"Cache-Control": "max-age=600"}, delay_s=0.3)
+    origin.pages["/fails.jpg"] = Page(status=500, delay_s=0.3)
+    running = await start(ADMIN + "[telemetry]\nslow_request_s = 0.25\n")
+    path = f"/a-trusted-signature-for-tests/w:100/plain/{origin.url}/p.jpg%3Ftoken=secret"
+    assert (await running.ask(path)).status == 200
+    (told,) = running.events("slow_request")
+    assert (told["level"], told["status"], told["tenant"], told["lane"]) == ("warning", 200, "default", "interactive")
+    assert (told["kind"], told["outcome"]) == ("cold", "miss")
+    assert told["phases_ms"]["source"] > 250 < told["ms"]
+    assert {"source", "queue", "decode", "steps", "encode"} <= told["phases_ms"].keys()
+    assert told["plan"].startswith("Load format=jpeg")
+    (request,) = running.events("request")
+    assert told["request_id"] == request["request_id"]
+    assert "secret" not in json.dumps(told)
+    assert "a-trusted-signature-for-tests" not in json.dumps(told)
+    await running.ask(path)  # a hit is quick
+    assert len(running.events("slow_request")) == 1
+    assert (await running.ask(f"/unsafe/w:100/plain/{origin.url}/fails.jpg")).status >= 500
+    failed = running.events("slow_request")[-1]
+    assert failed["error"]
+    assert failed["phases_ms"]["source"] > 250
+
+
+def test_when_everything_is_slow_a_few_are_told() -> None:
+    out, clock = io.StringIO(), TickingClock()
+    slow = SlowLog(1.0, clock, NodeTelemetry(TelemetrySettings(), out=out, strict=True))
+    for _ in range(100):
+        slow.note(2.0, Timings(), {"path": "/x"})
+    clock.ahead_s += 3
+    slow.note(0.5, Timings(), {})
+    slow.note(2.0, Timings(), {})
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert len(told) == 11
+    assert [line["left_out"] for line in told] == [0] * 10 + [90]

@@ -17,6 +17,7 @@ from tintype.services.answers import Timings
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings
 from tintype.web.reply import Desk, Reply, Request
+from tintype.web.slow import SlowLog
 
 BODY = bytes(range(256)) * 4096  # four pieces
 
@@ -31,7 +32,7 @@ async def test_a_file_that_ends_early_is_a_body_cut_short(kept: int, tmp_path: P
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    desk = Desk(telemetry, TickingClock(), 10.0)
+    desk = Desk(telemetry, TickingClock(), 10.0, SlowLog(0, TickingClock(), telemetry))
     reply = Reply(send, Request("GET", "/x", {}, b"id", desk.clock.monotonic(), (b"/x", b"")), desk)
     fd = os.open(file, os.O_RDONLY)
     try:

@@ -9,18 +9,21 @@ from tintype.core.binding import Binding
 from tintype.core.degrade import Degraded
 from tintype.core.entry import Entry
 from tintype.core.errors import TintypeError
+from tintype.core.plan import Plan
 from tintype.ports import Lease
 
 
 @dataclass(slots=True)
 class Timings:
-    """Seconds by phase, for Server-Timing. Mutable while a request runs, like a stopwatch."""
+    """What a request takes its time for: seconds by phase, its lane and its plan. Mutable while it runs, like a stopwatch."""
 
     phases: dict[str, float] = field(default_factory=dict)
     # hit, miss, shared (waited for another's render), renewed, private, degraded (another result)
     outcome: str = "miss"
     fetched: bool = False  # the origin was asked
     from_rung: bool = False
+    lane: str = ""
+    plan: Plan | None = None
 
     def add(self, phase: str, seconds: float) -> None:
         self.phases[phase] = self.phases.get(phase, 0.0) + seconds

@@ -108,10 +108,14 @@ class Look:
         """Bind the want's source and look at it. Raises SourceError, ImageError, Overloaded."""
         begun, now = self._clock.monotonic(), self._clock.now()
         ref = want.asked.pipeline.source
-        binding = await self._sources.bind(want.asker, ref, want.forwarded, assume_fresh_s=assume_fresh_s)
-        timings.add("source", self._clock.monotonic() - begun)
+        try:
+            binding = await self._sources.bind(want.asker, ref, want.forwarded, assume_fresh_s=assume_fresh_s)
+        finally:
+            timings.add("source", self._clock.monotonic() - begun)
         timings.fetched = timings.fetched or binding.fetched_at >= now
-        return await self.through(want, binding)
+        view = await self.through(want, binding)
+        timings.plan = view.plan
+        return view
 
     async def through(self, want: Want, binding: Binding) -> View:
         """Look at a want through a binding."""

@@ -123,7 +123,7 @@ class Make:
         made = await self._ladder(view, began)
         if made is None:
             return None
-        timings.from_rung = made.read
+        timings.from_rung, timings.plan = made.read, made.view.plan
         return made.view.key, self._rendered(view, made.finished, timings)
 
     async def _render(self, view: View, timings: Timings, began: Began) -> Entry:

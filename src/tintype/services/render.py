@@ -55,13 +55,13 @@ class Render:
         """Return how long a result is served when its origin says nothing of freshness."""
         return min(self._assume_fresh_s, _LOCAL_FRESH_S) if url.startswith("local:") else self._assume_fresh_s
 
-    async def __call__(self, want: Want) -> Answer:
-        """Answer with an image, with `Unchanged`, or with the raw source.
+    async def __call__(self, want: Want, timings: Timings) -> Answer:
+        """Answer with an image, with `Unchanged`, or with the raw source; `timings` learns what it takes.
 
         Raises:
             TintypeError: any of the tree, unless the tenant has a fallback for errors of the source.
         """
-        timings = Timings()
+        timings.lane = want.lane.name.lower()
         try:
             if want.asked.delivery.raw:
                 return await self._raw(want, timings)

@@ -118,7 +118,7 @@ class ImagePath:
         try:
             _check_secret(mount.tenant, request)
             want = self.want(mount, rest, request)
-            answer = await _unless_gone(self._render(want), receive)
+            answer = await _unless_gone(self._render(want, reply.timings), receive)
             if answer is None:
                 self._telemetry.count("aborts")
                 self._telemetry.event("client_gone", request_id=request.id.decode(), path=reply.shown())

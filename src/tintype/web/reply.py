@@ -21,6 +21,7 @@ from tintype.services.answers import Timings
 from tintype.web.headers import SECURITY, span_of
 from tintype.web.memo import Headers
 from tintype.web.ratelimit import rate_limit
+from tintype.web.slow import SlowLog
 
 Scope = MutableMapping[str, Any]
 # What the server is handed for an answer: its head, and its body.
@@ -110,6 +111,7 @@ class Desk:
     telemetry: Telemetry
     clock: Clock
     write_timeout_s: float
+    slow: SlowLog
     ids: RequestIds = field(default_factory=RequestIds)
 
 
@@ -126,6 +128,8 @@ class Reply:
         self._show: Callable[[str], str] = shown
         self._shown = ""
         self._kind = "other"
+        self._slow, self._ready_s = desk.slow, 0.0
+        self.timings = Timings()
 
     def is_for(self, tenant: Tenant, show: Callable[[str], str]) -> None:
         """Note whose request it is, and how a log may have its target."""
@@ -228,6 +232,7 @@ class Reply:
 
     async def _start(self, status: int, headers: Headers, outcome: str, timings: Timings | None) -> None:
         self._kind = _kind_of(outcome, timings)
+        self._ready_s = self._clock.monotonic() - self.request.began
         timing = _server_timing(timings, outcome) if timings is not None else b"cache;desc=" + outcome.encode()
         extra = [(b"x-request-id", self.request.id), *common(self.tenant), (b"server-timing", timing)]
         await self._send({"type": "http.response.start", "status": status, "headers": headers + extra})
@@ -261,11 +266,14 @@ class Reply:
             "method": self.request.method,
             "path": self.shown(),
             "status": status,
+            "tenant": tenant,
+            "outcome": outcome,
+            "bytes": sent,
+            "ms": round(seconds * 1000, 2),
+            **({"error": error.code, "message": str(error)} if error else {}),
         }
-        detail = {"error": error.code, "message": str(error)} if error else {}
-        self._telemetry.event(
-            "request", **facts, tenant=tenant, outcome=outcome, bytes=sent, ms=round(seconds * 1000, 2), **detail
-        )
+        self._telemetry.event("request", **facts)
+        self._slow.note(self._ready_s, self.timings, facts)
 
     async def _write(self, body: bytes | AsyncIterator[bytes]) -> None:
         """Send a body; a long one in pieces, as fast as the client reads but no longer than it may take."""
