@@ -45,8 +45,7 @@ _SETTINGS = {
         jpeg_table=0, avif={"tune": "ssim"}, plain=frozenset({Format.PNG, Format.WEBP}), exif=True
     ),
 }
-# libdeflate's level up to so many pixels of a PNG: what makes no more bytes than libpng's level 6 with every filter.
-_PNG_LEVELS = ((500_000, 5), (0, 2))  # 0: any number
+_PNG_LEVEL = 5  # of libdeflate: makes no more bytes of a drawing than libpng's level 6 with every filter
 _ICON_LEVEL = 4  # of PNG in icons; level 6 takes 1.7 times as long on photos and saves 1.3 %
 _GIF_EFFORT = 4  # of 1 to 10; libvips' own 7 takes three times as long for 11 % fewer bytes (3 MP photo)
 
@@ -69,12 +68,8 @@ def png(image: Image, save: Save, _quality: int) -> bytes:
     pixels = None if save.progressive else _plain(image, save)
     if pixels is None:
         return bytes(image.pngsave_buffer(interlace=save.progressive, filter="all", compression=save.effort))
-    body = own_png.save(pixels, FAST if save.effort == FAST else _png_level(image))
+    body = own_png.save(pixels, FAST if save.effort == FAST else _PNG_LEVEL)
     return plain.told(body, image) if _SETTINGS[save.encoders].exif else body
-
-
-def _png_level(image: Image) -> int:
-    return next(level for most, level in _PNG_LEVELS if not most or image.width * image.height <= most)
 
 
 def _source_colors(image: Image) -> int:
