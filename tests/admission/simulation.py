@@ -7,7 +7,7 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
@@ -132,7 +132,7 @@ class Simulation:
         work = request.work
         self.expectation.learn_fetch("host", work.fetch_s)
         ms = self.expectation.of((work.kind, 0), work.predicted_ms)
-        render = self.gate.admit(request.asker, ms, self.now, fetched=True)
+        render = self.gate.admit(replace(request.asker, invested=True), ms, self.now, fetched=True)
         if isinstance(render, Refusal):
             self._outcome(request).refused += 1
             return

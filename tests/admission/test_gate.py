@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -113,10 +114,12 @@ def test_who_would_wait_too_long_is_refused_and_told_how_long() -> None:
     assert refused.wait_s == pytest.approx(0.5)
 
 
-def test_what_is_fetched_may_wait_a_little_longer() -> None:
-    whole = load(*[(A, 100.0)] * 6)
-    assert isinstance(gate(whole).admit(A, 50, 0.0), Refusal)
-    assert isinstance(gate(whole).admit(A, 50, 0.0, fetched=True), Charge)
+def test_what_was_fetched_for_it_may_wait_longer() -> None:
+    invested = replace(A, invested=True)
+    for works, let_in in ((6, True), (20, False)):
+        whole = load(*[(A, 100.0)] * works)
+        assert isinstance(gate(whole).admit(A, 50, 0.0, fetched=True), Refusal)
+        assert isinstance(gate(whole).admit(invested, 50, 0.0, fetched=True), Charge) is let_in
 
 
 def test_work_ahead_is_worked_off_while_a_slow_origin_is_waited_for() -> None:

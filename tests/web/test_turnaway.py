@@ -160,7 +160,7 @@ async def test_a_refusal_is_good_for_a_moment_its_tenant_and_its_lane(stand: Sta
     assert stand.ask(at="/blue/trusted/w:10/plain/") is None
     assert stand.ask(sec_purpose=b"prefetch") is None
     assert stand.ask() is not None
-    stand.clock.ahead_s += 0.03
+    stand.clock.ahead_s += 0.2
     assert stand.ask() is None
 
 

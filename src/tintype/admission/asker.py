@@ -25,6 +25,7 @@ class Asker:
         client: within the tenant, clients have equal shares; "" where they are not told apart.
         deadline: of Clock.monotonic, in seconds: after it nobody wants the answer.
         firm: it is the client's own deadline, not a bound of the node: what will hardly be done by it is not begun.
+        invested: its source has been fetched for it, with a ticket: to refuse it now would waste that.
     """
 
     tenant: str
@@ -33,3 +34,4 @@ class Asker:
     weight: float = 1.0
     deadline: float = math.inf
     firm: bool = False
+    invested: bool = False

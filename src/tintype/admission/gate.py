@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
-from typing import TypeAlias
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
@@ -14,6 +13,7 @@ from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation, kind_of
 from tintype.admission.pressure import Outlook
 from tintype.admission.queue import Rules
+from tintype.admission.refusals import Refusals
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.plan import Plan
 
@@ -44,17 +44,15 @@ class Patience:
     burst_s: float
 
 
-# What has been fetched may wait this much longer: it has cost something by then.
-_FETCHED = 1.25
+# What was let in before its fetch may wait this much longer after it. Where fetches take as long as renders wait, they end in
+# bunches: with 1.25, of what was fetched at ten times the capacity more than half was refused.
+_INVESTED = 2.5
 # A browser asks for so many images of a host at once (HTTP/1.1): that many are not too many, however long each takes.
 _AT_ONCE = 6
-# For so long after a refusal, what would be refused alike is not weighed again. Seconds.
-_SHUT_S = 0.02
-_ASKERS = 1000
+# Of those like what was refused, one is weighed at least so often, and twice as often as a worker becomes free. Seconds.
+_WEIGHED_S = 0.02
 # Bursts further apart are two of them. Seconds.
 _CALM_S = 2.0
-# Whom a refusal is for: a tenant's client, or with None whichever of its clients, and a lane.
-_Like: TypeAlias = tuple[str, str | None, Lane]
 # Who waits for more than this part of what a crowd may wait is pressed.
 _PRESSED = 0.5
 
@@ -69,8 +67,7 @@ class Gate:
         self.expected = expected
         self._backlog, self._patience, self._most = backlog, patience, most
         self._crowds, self._pressed = Crowds(_CALM_S), Crowds(_CALM_S)
-        self._shut_until = 0.0
-        self._refused: dict[_Like, tuple[float, Shed]] = {}
+        self._refusals = Refusals()
 
     @property
     def rules(self) -> Rules:
@@ -86,39 +83,41 @@ class Gate:
             DeadlinePassed: its client will have gone by then.
         """
         found = self.admit(asker, self.expected.typical_ms, now, after_s=self.expected.fetch_s(host))
-        try:
-            ticket = _let_in(found)
-        except Shed as shed:
-            self._remember(asker, shed, now)
-            raise
+        if isinstance(found, Refusal):
+            error = _error(found)
+            self._note(asker, found, error, now)
+            raise error
         try:
             yield
         finally:
-            self._backlog.take_off(ticket)
+            self._backlog.take_off(found)
 
     def render(self, asker: Asker, ms: float, now: float) -> Charge:
         """Return a ticket for a render of so many milliseconds. Raises as `fetching`."""
-        return _let_in(self.admit(asker, ms, now, fetched=True))
+        found = self.admit(asker, ms, now, fetched=True)
+        if isinstance(found, Refusal):
+            raise _error(found)
+        return found
 
     def shut(self, now: float) -> bool:
         """Tell whether any fetch was refused a moment ago. From any thread, as is `refused`."""
-        return now < self._shut_until
+        return self._refusals.any(now)
 
     def refused(self, tenant: str, client: str, lane: Lane, now: float) -> Shed | None:
-        """Return what a client's fetch was refused with a moment ago, for others like it."""
-        for whose in (client, None):
-            until, shed = self._refused.get((tenant, whose, lane), (0.0, None))
-            if now < until:
-                return shed
-        return None
+        """Return what a client's fetch was refused with a moment ago, for others like it but a few, which are to be weighed."""
+        return self._refusals.of(tenant, client, lane, now, every_s=self._weighed_s)
 
-    def _remember(self, asker: Asker, shed: Shed, now: float) -> None:
+    @property
+    def _weighed_s(self) -> float:
+        return min(_WEIGHED_S, self.expected.typical_ms / 1000 / self.rules.workers / 2)
+
+    def _note(self, asker: Asker, found: Refusal, error: Shed | DeadlinePassed, now: float) -> None:
         """Note a refusal. Who has no work here waits least of its tenant's clients: what is too long for it is so for all."""
-        if len(self._refused) >= _ASKERS:
-            self._refused = {}
+        if not isinstance(error, Shed):
+            return  # a deadline of one client says nothing of others
         whose = asker.client if self._backlog.has(asker) else None
-        self._shut_until = now + _SHUT_S
-        self._refused[asker.tenant, whose, asker.lane] = self._shut_until, shed
+        excess_s = found.wait_s - found.patience_s
+        self._refusals.note((asker.tenant, whose, asker.lane), error, now, excess_s=excess_s, every_s=self._weighed_s)
 
     def leave(self, ticket: Charge) -> None:
         self._backlog.take_off(ticket)
@@ -141,7 +140,7 @@ class Gate:
         wait_s = max(0.0, self._backlog.wait_s(asker, ms, fetched=fetched) - after_s)
         left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
         patience_s = max(self._patience_s(asker, wait_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
-        patience_s *= _FETCHED if fetched else 1.0
+        patience_s *= _INVESTED if asker.invested else 1.0
         full = len(self._backlog) >= self._most
         if full or wait_s > min(patience_s, left_s):
             late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
@@ -178,17 +177,15 @@ class Gate:
         return self._patience.burst_s if new else self._patience.crowd_s
 
 
-def _let_in(found: Charge | Refusal) -> Charge:
-    if isinstance(found, Charge):
-        return found
+def _error(found: Refusal) -> Shed | DeadlinePassed:
     if found.late_s and not found.full:
-        raise _late(found.late_s)
+        return _late(found.late_s)
     why = (
         "as many renders as there may be are under way (limits.render_queue)"
         if found.full
         else f"it would wait {found.wait_s:.2f} s for a worker; {found.patience_s:.2f} s are allowed (admission)"
     )
-    raise Shed(why, retry_after_s=max(1.0, ceil(found.wait_s)), reason="full" if found.full else "wait")
+    return Shed(why, retry_after_s=max(1.0, ceil(found.wait_s)), reason="full" if found.full else "wait")
 
 
 def _late(late_s: float) -> DeadlinePassed:

@@ -34,6 +34,7 @@ class Want:
         deadline: monotonic; `firm`: the client's own.
         lane: how urgent it is.
         client: whose request it is within the tenant, as admission.Asker has it.
+        invested: its source has been fetched for it, as admission.Asker has it.
     """
 
     tenant: Tenant
@@ -45,10 +46,12 @@ class Want:
     lane: Lane = Lane.INTERACTIVE
     client: str = ""
     firm: bool = False
+    invested: bool = False
 
     @property
     def asker(self) -> Asker:
-        return Asker(self.tenant.name, self.client, self.lane, self.tenant.weight, self.deadline, self.firm)
+        name, weight = self.tenant.name, self.tenant.weight
+        return Asker(name, self.client, self.lane, weight, self.deadline, self.firm, self.invested)
 
     @property
     def wears_watermark(self) -> bool:
@@ -112,8 +115,9 @@ class Look:
             binding = await self._sources.bind(want.asker, ref, want.forwarded, assume_fresh_s=assume_fresh_s)
         finally:
             timings.add("source", self._clock.monotonic() - begun)
-        timings.fetched = timings.fetched or binding.fetched_at >= now
-        view = await self.through(want, binding)
+        fetched = binding.fetched_at >= now
+        timings.fetched = timings.fetched or fetched
+        view = await self.through(replace(want, invested=want.invested or fetched), binding)
         timings.plan = view.plan
         return view
 

@@ -1,0 +1,59 @@
+"""What was refused a moment ago, for others like it: most of them need not be weighed to be refused as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tintype.admission.asker import Lane
+from tintype.core.errors import Shed
+
+# Whom a refusal is for: a tenant's client, or with None whichever of its clients, and a lane.
+Like: TypeAlias = tuple[str, str | None, Lane]
+
+# How long a refusal is one of a moment ago; longest time in which none like it is weighed. Seconds.
+_LATELY_S, _UNWEIGHED_S = 0.1, 0.1
+_REMEMBERED = 1000
+
+
+@dataclass(slots=True)
+class _Refused:
+    shed: Shed
+    until: float
+    weighed_at: float  # when the next of these is weighed
+
+
+class Refusals:
+    """Refusals lately. From any thread.
+
+    While there are any, one like them is weighed in every `every_s`: were all weighed that come before one of them has been
+    refused, a slow answer would let in a crowd of them.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._lately: dict[Like, _Refused] = {}
+
+    def any(self, now: float) -> bool:
+        """Tell whether anything was refused a moment ago."""
+        return now < self._until
+
+    def note(self, like: Like, shed: Shed, now: float, *, excess_s: float, every_s: float) -> None:
+        """Note a refusal of what would have waited too long by `excess_s`: until that has passed, there is hardly any room."""
+        if len(self._lately) >= _REMEMBERED:
+            self._lately = {}
+        unweighed_s = min(max(excess_s, every_s), _UNWEIGHED_S)
+        self._until = now + max(_LATELY_S, unweighed_s)
+        self._lately[like] = _Refused(shed, self._until, now + unweighed_s)
+
+    def of(self, tenant: str, client: str, lane: Lane, now: float, *, every_s: float) -> Shed | None:
+        """Return what others like this were refused with, None = this one is to be weighed."""
+        for whose in (client, None):
+            found = self._lately.get((tenant, whose, lane))
+            if found is None or now >= found.until:
+                continue
+            if now < found.weighed_at:
+                return found.shed
+            found.weighed_at = now + every_s
+            return None
+        return None

@@ -1,0 +1,50 @@
+"""Refusals lately: what is like them is refused unweighed, but for a few."""
+
+from __future__ import annotations
+
+import pytest
+
+from tintype.admission.asker import Lane
+from tintype.admission.refusals import Like, Refusals
+from tintype.core.errors import Shed
+
+EVERY_S = 0.01
+LIKE: Like = ("a", None, Lane.INTERACTIVE)
+
+
+def refused(lately: Refusals, now: float, client: str = "") -> bool:
+    return lately.of("a", client, Lane.INTERACTIVE, now, every_s=EVERY_S) is not None
+
+
+@pytest.fixture
+def lately() -> Refusals:
+    lately = Refusals()
+    lately.note(LIKE, Shed("wait"), 10.0, excess_s=0.0, every_s=EVERY_S)
+    return lately
+
+
+def test_of_a_crowd_one_is_weighed_in_every_interval(lately: Refusals) -> None:
+    weighed = [ms for ms in range(95) if not refused(lately, 10.0 + ms / 1000)]
+    assert weighed == [10, 20, 30, 40, 50, 60, 70, 80, 90]
+
+
+def test_a_refusal_is_forgotten_soon(lately: Refusals) -> None:
+    assert lately.any(10.09)
+    assert not lately.any(10.11)
+    assert not any(refused(lately, 10.11) for _ in range(5))
+
+
+def test_none_is_weighed_before_there_is_room_but_for_no_longer_than_a_moment() -> None:
+    for excess_s, first in ((0.05, 50), (30.0, 100)):
+        lately = Refusals()
+        lately.note(LIKE, Shed("wait"), 10.0, excess_s=excess_s, every_s=EVERY_S)
+        assert next(ms for ms in range(200) if not refused(lately, 10.0 + ms / 1000)) == first
+
+
+def test_a_client_of_its_own_is_refused_by_itself() -> None:
+    lately = Refusals()
+    lately.note(("a", "x", Lane.INTERACTIVE), Shed("wait"), 10.0, excess_s=0.0, every_s=EVERY_S)
+    assert refused(lately, 10.001, "x")
+    assert not refused(lately, 10.001, "y")
+    assert lately.of("b", "x", Lane.INTERACTIVE, 10.001, every_s=EVERY_S) is None
+    assert lately.of("a", "x", Lane.PREFETCH, 10.001, every_s=EVERY_S) is None
