@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.cache.support import Seen
 from tests.coordination.conftest import Begin, Node
@@ -99,3 +107,51 @@ def test_a_wrong_url_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(Misconfigured, match="valkey_url") as refused:
         Link(CoordinationSettings(valkey_url=url), SystemClock(), Seen())
     assert "secret@" not in str(refused.value)
+
+
+async def test_tls_is_checked(server: Server, tmp_path: Path) -> None:
+    """A proxy that speaks TLS stands in front of Valkey; without its certificate's authority nothing is said to it."""
+    certificate = certified(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+
+    async def piped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind = await asyncio.open_connection("127.0.0.1", server.port)
+        with contextlib.suppress(OSError):
+            await asyncio.gather(pump(reader, behind[1]), pump(behind[0], writer))
+
+    async with await asyncio.start_server(piped, "127.0.0.1", 0, ssl=context) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        for query, answers in ((f"?ssl_ca_certs={certificate}", True), ("", False)):
+            seen = Seen()
+            url = f"valkeys://:{PASSWORD}@localhost:{port}/0{query}"
+            link = Link(CoordinationSettings(valkey_url=url, timeout_s=5.0), SystemClock(), seen)
+            await link.start()
+            await link.close()
+            assert ([name for name, _ in seen.events] == ["coordination_up"]) is answers
+            assert answers or "certificate" in str(seen.events)
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while some := await reader.read(65536):
+        writer.write(some)
+        await writer.drain()
+    writer.close()
+
+
+def certified(folder: Path) -> Path:
+    """Make a certificate for localhost, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    encoded = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    file = folder / "certificate.pem"
+    file.write_bytes(encoded + made.public_bytes(serialization.Encoding.PEM))
+    return file

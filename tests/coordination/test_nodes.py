@@ -38,6 +38,10 @@ lead_s = {lead_s}
 timeout_s = {timeout_s}
 [tenants.default]
 trusted_signatures = ["unsafe"]
+[tenants.small]
+prefix = "/small"
+trusted_signatures = ["unsafe"]
+quota.ms_per_day = 1
 """
 
 
@@ -160,6 +164,17 @@ def test_without_valkey_each_node_renders_once_at_most_and_nothing_fails(cluster
     until(lambda: sum(node.metric("tintype_coordination_up") for node in cluster.nodes) == 3)
 
 
+def test_what_a_tenant_spends_on_one_node_it_cannot_spend_on_another(cluster: Cluster) -> None:
+    one, two, three = cluster.nodes
+    assert (
+        one.ask("/small" + cluster.path(90)).status == 200
+    )  # more than the quota, which is let in while nothing is owed
+    refused = two.ask("/small" + cluster.path(91))
+    assert refused.status == 429
+    assert refused.headers["ratelimit-policy"] == '"day";q=1;qu="tintype-worker-ms";w=86400'
+    assert three.ask("/small" + cluster.path(90)).status == 200  # found in what they share
+
+
 def test_a_leader_killed_is_followed_by_one_other(cluster: Cluster) -> None:
     cluster.warm(80)
     first, *others = cluster.nodes
@@ -172,12 +187,13 @@ def test_a_leader_killed_is_followed_by_one_other(cluster: Cluster) -> None:
         asked: list[Future[Answer]] = [pool.submit(other.ask, path) for other in others for _ in range(3)]
         time.sleep(1.5 * LEAD_S)
         assert not any(one.done() for one in asked), "the leader lives, and says so"
+        assert others[0].ask(cluster.path(331)).status == 200, "who waits holds no worker"
         kill(first)
         killed_at = time.monotonic()
         assert {one.result().status for one in asked} == {200}
         took_s = time.monotonic() - killed_at
         assert lost.exception() is not None
     cluster.nodes = others
-    assert sum(cluster.renders()) - sum(before[1:]) == 1
+    assert sum(cluster.renders()) - sum(before[1:]) == 2  # that, and the one meanwhile
     assert took_s < LEAD_S + 10  # and not their whole time
     until(lambda: leads(cluster) == 0)

@@ -36,6 +36,7 @@ def open_coordination(
         Misconfigured: the URL is no Valkey's.
     """
     if not settings.valkey_url:
+        telemetry.gauge("coordination_up", 1.0)  # nothing that it should have is away
         return Coordination(AloneLeads())
     from tintype.coordination.accounts import ValkeyAccounts  # noqa: PLC0415
     from tintype.coordination.leads import ValkeyLeads  # noqa: PLC0415 - the client is for those who use it

@@ -9,7 +9,10 @@ from tintype.core.settings import setting
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
-    """What a tenant, or each key or client of it, may spend on one node: what its misses are predicted to take of a worker."""
+    """What a tenant, or each key or client of it, may spend: what its misses are predicted to take of a worker.
+
+    On one node; with coordination, a tenant and a key on all nodes together.
+    """
 
     ms_per_s: int = setting(
         0, "Milliseconds of a worker per second that its misses may take; 0 = no limit.", most=10**7

@@ -194,7 +194,10 @@ METRICS: tuple[Metric, ...] = (
     _counter("purged_entries", "Entries that purges dropped."),
     _seconds("purge_seconds", "Time from a purge at another node until it was in force at this one."),
     # Coordination
-    _gauge("coordination_up", "Whether the Valkey that nodes share answers (1) or each goes on alone (0)."),
+    _gauge(
+        "coordination_up",
+        "Whether the Valkey that nodes share answers (1; also if none is set) or each goes on alone (0).",
+    ),
     _counter("coordination_errors", "Calls of Valkey that failed or took too long."),
     _counter(
         "leads",
