@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.expect import Expectation, kind_of
 from tintype.admission.gate import Gate, Patience, Refusal
 from tintype.admission.queue import Rules
+from tintype.admission.trials import Trials
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.formats import Format
 from tintype.core.plan import Cost, Load, Plan, Save
@@ -215,3 +217,25 @@ def test_a_plan_is_held_against_a_deadline_by_what_waits_and_what_it_takes() -> 
         slow.expected.learn(kind_of((plan,)), 100.0, 300.0)
     with pytest.raises(DeadlinePassed):
         slow.in_time(firm(0.2), plan, 10.0)
+
+
+def test_what_predictions_tell_against_is_tried_now_and_then_so_that_they_are_put_right() -> None:
+    idle, let_in = gate(load()), list[float]()
+    for at in range(10, 41):
+        asker = Asker("a", deadline=at + 0.05, firm=True)
+        with contextlib.suppress(DeadlinePassed), idle.fetching(asker, "slow", float(at)):
+            let_in.append(at)
+    assert let_in == [20, 30, 40]
+    with pytest.raises(DeadlinePassed), idle.fetching(firm(0.05), "another", 10.0):
+        pass
+
+
+@given(st.lists(st.tuples(st.integers(0, 2000), st.floats(0, 3)), max_size=200))
+def test_trials_are_rare_whoever_asks_for_them(asked: list[tuple[int, float]]) -> None:
+    trials, now, last = Trials(10.0), 0.0, dict[int, float]()
+    for name, pause in asked:
+        now += pause
+        if trials.due(name, now):
+            assert now - last[name] >= 10.0
+            last[name] = now
+        last.setdefault(name, now)

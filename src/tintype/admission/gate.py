@@ -14,6 +14,7 @@ from tintype.admission.expect import Expectation, kind_of
 from tintype.admission.pressure import Outlook
 from tintype.admission.queue import Rules
 from tintype.admission.refusals import Refusals
+from tintype.admission.trials import Trials
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.plan import Plan
 
@@ -29,6 +30,10 @@ class Refusal:
     patience_s: float
     full: bool
     late_s: float = 0.0
+
+    @property
+    def late(self) -> bool:
+        return self.late_s > 0 and not self.full
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,9 @@ _AT_ONCE = 6
 _WEIGHED_S = 0.02
 # Bursts further apart are two of them. Seconds.
 _CALM_S = 2.0
+# So often something is tried that its client has hardly time for: how long a host or a kind of work takes is known from
+# what is let in. Seconds.
+_TRIAL_S = 10.0
 # Who waits for more than this part of what a crowd may wait is pressed.
 _PRESSED = 0.5
 
@@ -67,7 +75,7 @@ class Gate:
         self.expected = expected
         self._backlog, self._patience, self._most = backlog, patience, most
         self._crowds, self._pressed = Crowds(_CALM_S), Crowds(_CALM_S)
-        self._refusals = Refusals()
+        self._refusals, self._trials = Refusals(), Trials(_TRIAL_S)
 
     @property
     def rules(self) -> Rules:
@@ -82,7 +90,10 @@ class Gate:
             Shed: there is none.
             DeadlinePassed: its client will have gone by then.
         """
-        found = self.admit(asker, self.expected.typical_ms, now, after_s=self.expected.fetch_s(host))
+        ms = self.expected.typical_ms
+        found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host))
+        if isinstance(found, Refusal) and found.late and self._trials.due(host, now):
+            found = self._backlog.add(asker, ms, fetched=False)
         if isinstance(found, Refusal):
             error = _error(found)
             self._note(asker, found, error, now)
@@ -165,9 +176,10 @@ class Gate:
         Raises:
             DeadlinePassed: it will hardly be.
         """
-        ms = self.expected.of(kind_of((plan,)), plan.cost.cpu_ms)
+        kind = kind_of((plan,))
+        ms = self.expected.of(kind, plan.cost.cpu_ms)
         done = now + self._backlog.wait_s(asker, ms, fetched=True) + ms / 1000
-        if done > asker.deadline:
+        if done > asker.deadline and not self._trials.due(kind, now):
             raise _late(done - asker.deadline)
 
     def _patience_s(self, asker: Asker, wait_s: float, now: float) -> float:
@@ -178,7 +190,7 @@ class Gate:
 
 
 def _error(found: Refusal) -> Shed | DeadlinePassed:
-    if found.late_s and not found.full:
+    if found.late:
         return _late(found.late_s)
     why = (
         "as many renders as there may be are under way (limits.render_queue)"
