@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -81,6 +82,9 @@ class Stand:
     async def know(self, url: str, tenant: str = "red") -> None:
         asker = Asker(tenant, deadline=self.clock.monotonic() + 20)
         await self.sources.bind(asker, SourceRef(url=url), Forwarded())
+        async with asyncio.timeout(20):  # the table of what is known is read by a thread
+            while self.sources.may_know(tenant, SourceRef(url="local:///unknown.jpg"), Forwarded()):
+                await asyncio.sleep(0.01)
 
     def ask(
         self, url: str = NEW, *, at: str = "/red/trusted/w:10/plain/", peer: str = "10.0.0.1", **headers: bytes
