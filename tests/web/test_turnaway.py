@@ -83,7 +83,7 @@ class Stand:
         asker = Asker(tenant, deadline=self.clock.monotonic() + 20)
         await self.sources.bind(asker, SourceRef(url=url), Forwarded())
         async with asyncio.timeout(20):  # the table of what is known is read by a thread
-            while self.sources.may_know(tenant, SourceRef(url="local:///unknown.jpg"), Forwarded()):
+            while self.sources.may_know(tenant, SourceRef(url="local:///unknown.jpg"), Forwarded()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     def ask(
