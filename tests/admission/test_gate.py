@@ -199,7 +199,7 @@ def test_a_firm_deadline_that_cannot_be_met_is_refused_even_by_an_idle_node() ->
 
 def test_who_would_wait_too_long_anyway_is_told_of_the_load() -> None:
     busy = gate(load(*[(A, 100.0)] * 10))
-    with pytest.raises(Shed), busy.fetching(firm(0.3), "new", 10.0):
+    with pytest.raises(Shed, match=r"0\.25 s are allowed"), busy.fetching(firm(0.3), "new", 10.0):
         pass
     assert busy.refused("a", "", Lane.INTERACTIVE, 10.0)
 

@@ -154,8 +154,9 @@ class Gate:
         patience_s *= _INVESTED if asker.invested else 1.0
         full = len(self._backlog) >= self._most
         if full or wait_s > min(patience_s, left_s):
+            allowed_s = patience_s if wait_s > patience_s else min(patience_s, left_s)
             late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
-            return Refusal(wait_s, max(0.0, min(patience_s, left_s)), full, late_s)
+            return Refusal(wait_s, max(0.0, allowed_s), full, late_s)
         return wait_s
 
     def outlook(self, asker: Asker, ms: float, now: float) -> Outlook:
