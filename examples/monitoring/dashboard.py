@@ -113,7 +113,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "Whose fault a failure is. Mistakes of clients are not in here.",
                 (
                     failures("us", 'status="5xx"', f'outcome!~"source_.*|{LOAD}"'),
-                    failures("origin", 'outcome=~"source_(failed|slow|incomplete)"'),
+                    failures("origin", 'outcome=~"source_(failed|slow|busy|incomplete)"'),
                     failures("load", f'outcome=~"{LOAD}"'),
                 ),
             ),

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tintype.core.binding import Binding
 from tintype.kit.freshness import (
     Freshness,
     Rules,
     Said,
     State,
+    ahead_s,
     directives,
+    ends_at,
     http_date,
     judge,
     names_lifetime,
+    renews_at,
     state,
 )
 
@@ -184,3 +190,42 @@ def test_a_long_header_takes_no_longer_than_its_length(header: str) -> None:
     # What takes time in the square of the length takes an hour here; what does not, a moment.
     code = f"N = 1_000_000; from tintype.kit.freshness import directives; directives({header})"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+# Asking again before the end
+
+
+def bound(**facts: Any) -> Binding:
+    return Binding(tenant="t", url="http://a/b", digest="0" * 64, size=1, **facts)
+
+
+@given(st.floats(0.0, 100.0), st.floats(0.0, 1.0, exclude_min=True))
+def test_an_origin_has_twice_the_time_it_took_to_answer_again(took_s: float, draw: float) -> None:
+    assert ahead_s(took_s, draw) >= 2 * took_s
+
+
+def test_draws_keep_nodes_apart() -> None:
+    """The share of nodes that have asked so much before the end falls by the factor e with each time the origin took."""
+    draws = [(number + 1) / 1000 for number in range(1000)]
+    for times in (1, 2, 3):
+        assert sum(ahead_s(1.0, draw) > 2 + times for draw in draws) == pytest.approx(1000 * math.exp(-times), abs=2)
+
+
+@given(
+    st.floats(0.0, 1e9),
+    st.floats(-1000.0, 1e6),
+    st.floats(0.0, 1e6),
+    st.floats(0.0, 1e6),
+    st.sampled_from(["", "no-cache", "max-age=10"]),
+)
+def test_it_is_asked_again_in_the_last_quarter_of_its_life(
+    fetched_at: float, fresh_s: float, ahead: float, assume_fresh_s: float, cache_control: str
+) -> None:
+    binding = bound(fetched_at=fetched_at, fresh_until=fetched_at + fresh_s, cache_control=cache_control, ahead_s=ahead)
+    end, again = ends_at(binding, assume_fresh_s), renews_at(binding, assume_fresh_s)
+    assert again <= end
+    assert again >= min(end, fetched_at + 0.75 * (end - fetched_at)) - 1e-6 * max(1.0, abs(end))
+    if cache_control:
+        assert end == binding.fresh_until
+    else:
+        assert end >= fetched_at + assume_fresh_s

@@ -207,9 +207,7 @@ async def test_a_host_that_hangs_is_waited_for_by_some_and_then_by_nobody(make: 
     Held(origin, *paths(40))
     found = await ends(*(desk.bind(origin.url + path) for path in paths(40)))
     assert set(found) == {SourceSlow, SourceBusy}
-    assert (
-        found.count(SourceSlow) <= 8 + 4
-    )  # those under way, and who came after the first four; the rest was told then
+    assert found.count(SourceSlow) <= 8 + 4  # those under way, and who came after the first four
     assert len(origin.asked) == found.count(SourceSlow)
 
 

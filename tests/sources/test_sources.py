@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.sources.conftest import Desk, Lasting, Make
 from tests.sources.origin import JPEG, Asked, Origin
@@ -115,6 +116,47 @@ async def test_a_stale_binding_serves_while_one_refresh_is_under_way(desk: Desk,
         await asyncio.sleep(0.01)
     assert (await desk.open(binding))[1] == JPEG + b"2"
     assert origin.count("/x") == 2
+
+
+async def test_all_who_need_a_source_confirmed_ask_once(desk: Desk, origin: Origin) -> None:
+    origin.serve("/x", etag='"1"')
+    first = await desk.bind(origin.url + "/x")
+    gate = asyncio.Event()
+
+    async def confirmed(asked: Asked) -> None:
+        await gate.wait()
+        await asked.answer(b"", 304)
+
+    origin.on["/x"] = confirmed
+    waiting = [asyncio.create_task(desk.bind(origin.url + "/x")) for _ in range(100)]
+    await until(lambda: origin.count("/x") == 2)
+    gate.set()
+    assert {binding.digest for binding in await asyncio.gather(*waiting)} == {first.digest}
+    assert [asked.headers.get("if-none-match") for asked in origin.asked] == [None, '"1"']
+
+
+async def test_a_hot_binding_is_asked_for_again_before_its_end_and_once(desk: Desk, origin: Origin) -> None:
+    origin.serve("/x", cache_control="max-age=100", etag='"1"')
+    known = replace(await desk.bind(origin.url + "/x"), ahead_s=20.0)  # as of an origin that took seconds
+    desk.sources._bindings.put(known)
+    desk.clock.ahead_s = 70.0
+    assert await desk.bind(origin.url + "/x") == known
+    await stored(desk)
+    assert origin.count("/x") == 1
+    desk.clock.ahead_s = 90.0
+    assert {(await desk.bind(origin.url + "/x")).fresh_until for _ in range(20)} == {known.fresh_until}
+    await stored(desk)
+    assert (await desk.bind(origin.url + "/x")).fresh_until > known.fresh_until + 80
+    assert origin.count("/x") == 2
+
+
+async def test_how_long_an_origin_took_is_how_much_sooner_it_is_asked(desk: Desk, origin: Origin) -> None:
+    async def slow(asked: Asked) -> None:
+        await asyncio.sleep(0.1)
+        await asked.answer(cache_control="max-age=100")
+
+    origin.on["/x"] = slow
+    assert (await desk.bind(origin.url + "/x")).ahead_s >= 0.2
 
 
 async def test_beyond_its_allowance_a_stale_binding_waits_for_the_origin(desk: Desk, origin: Origin) -> None:
@@ -332,6 +374,19 @@ async def test_a_missing_source_is_remembered_for_a_while(desk: Desk, origin: Or
     assert (await desk.read(origin.url + "/404"))[1] == JPEG
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 451])
+async def test_an_origin_that_says_no_is_believed_as_long(desk: Desk, origin: Origin, status: int) -> None:
+    origin.serve("/x", b"no", status)
+    for ahead_s in (0.0, Lasting.missing_s - 1.0):
+        desk.clock.ahead_s = ahead_s
+        with pytest.raises(SourceRefused):
+            await desk.bind(origin.url + "/x")
+    assert origin.count("/x") == 1
+    origin.serve("/x")
+    desk.clock.ahead_s = Lasting.missing_s + 0.1
+    await desk.bind(origin.url + "/x")
+
+
 async def test_other_errors_are_remembered_for_a_second_at_most(make: Make, origin: Origin) -> None:
     class Long(Lasting):
         error_s = 60.0
@@ -352,6 +407,24 @@ async def test_a_purge_forgets_errors_too(desk: Desk, origin: Origin) -> None:
         await desk.bind(origin.url + "/x")
     origin.serve("/x")
     await desk.sources.drop(Selector(scope=Scope.SOURCE, value=origin.url + "/x"), soft=False)
+    await desk.bind(origin.url + "/x")
+
+
+async def test_an_error_from_before_a_purge_is_not_remembered_after_it(desk: Desk, origin: Origin) -> None:
+    gate = asyncio.Event()
+
+    async def slow(asked: Asked) -> None:
+        await gate.wait()
+        await asked.answer(b"no", 404)
+
+    origin.on["/x"] = slow
+    before = asyncio.create_task(desk.bind(origin.url + "/x"))
+    await until(lambda: origin.count("/x") == 1)
+    await desk.sources.drop(Selector(scope=Scope.SOURCE, value=origin.url + "/x"), soft=False)
+    gate.set()
+    with pytest.raises(SourceMissing):
+        await before
+    origin.serve("/x")
     await desk.bind(origin.url + "/x")
 
 

@@ -19,6 +19,7 @@ class Binding(Value, frozen=True):
         private: belongs to one client (its cookie, its token, or the origin's word): never shared, never stored.
         content_type: as the origin said, for raw answers.
         info: header facts, once probed.
+        ahead_s: how long before it ends it is asked for again behind an answer, if anybody wants it then.
     """
 
     tenant: str
@@ -38,6 +39,7 @@ class Binding(Value, frozen=True):
     error_until: float = 0.0
     private: bool = False
     info: ImageInfo | None = None
+    ahead_s: float = 0.0
 
     @property
     def key(self) -> str:

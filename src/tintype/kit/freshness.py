@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from functools import lru_cache
+from math import log
+
+from tintype.core.binding import Binding
 
 # Longest lifetime believed, in seconds: what RFC 9111 asks a cache to take for "forever" (2^31), and far enough.
 _FOREVER_S = 2**31
 # How long an object version, whose bytes cannot change, is not asked for again.
 _VERSIONED_S = 365 * 86_400.0
+# Asked for again so many times the origin's time before the end at the least, and never before the last part of its life.
+_SURE, _LAST_PART = 2.0, 0.25
 # Answers that depend on who asks; `*` depends on more than any header says.
 _PERSONAL = frozenset({"cookie", "authorization", "*"})
 # Nothing is given back once it is taken (*+): origins write these, and must not make it try every split of a long blank.
@@ -106,6 +111,29 @@ def state(fresh_until: float, stale_until: float, now: float) -> State:
     if now < fresh_until:
         return State.FRESH
     return State.STALE if now < stale_until else State.ASK
+
+
+def ahead_s(took_s: float, draw: float) -> float:
+    """Return how long before its end a binding is to be asked for again, if its origin took so long. `draw`: in (0, 1].
+
+    XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, 2015) draws at each request,
+    asking early when now - took * ln(draw) >= end. Here it is drawn once for each answer of the origin, as requests that the
+    memo answers draw nothing; so some time is sure, and the draw keeps nodes apart.
+    """
+    return took_s * (_SURE - log(draw))
+
+
+def ends_at(binding: Binding, assume_fresh_s: float) -> float:
+    """Return until when a binding is fresh, if one without a lifetime of its origin's is so for `assume_fresh_s`."""
+    if names_lifetime(binding.cache_control, binding.expires):
+        return binding.fresh_until
+    return max(binding.fresh_until, binding.fetched_at + assume_fresh_s)
+
+
+def renews_at(binding: Binding, assume_fresh_s: float) -> float:
+    """Return from when on a binding is asked for again behind an answer, so that nobody waits when it ends."""
+    end = ends_at(binding, assume_fresh_s)
+    return end - min(binding.ahead_s, _LAST_PART * max(0.0, end - binding.fetched_at))
 
 
 @lru_cache(256)  # what comes in now is dated now; reading a date takes 20 microseconds

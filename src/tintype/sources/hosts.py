@@ -98,14 +98,14 @@ class Hosts:
     def _host(self, name: str) -> _Host:
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = _Host(Limit(self._limits.fetches_per_host))
             self._make_room()
+            host = self._hosts[name] = _Host(Limit(self._limits.fetches_per_host))
         self._hosts.move_to_end(name)
         return host
 
     def _make_room(self) -> None:
         """Forget the host that was asked longest ago. One that is under way stays, and is bounded by what may be."""
-        if len(self._hosts) > _REMEMBERED:
+        if len(self._hosts) >= _REMEMBERED:
             old = next((name for name, host in self._hosts.items() if host.idle), None)
             if old is not None and self._hosts.pop(old).breaker.is_open:
                 self._opened(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from tintype.core.binding import Binding, binding_key
 from tintype.core.errors import SourceDenied, SourceError
 from tintype.core.limits import Limits
 from tintype.core.pipeline import SourceRef
-from tintype.kit.freshness import Rules, Said, judge
+from tintype.kit.freshness import Rules, Said, ahead_s, judge
 from tintype.ports import Clock, Fetched, Fetcher, Forwarded, Telemetry
 from tintype.sources.hosts import Hosts, Visit
 from tintype.sources.spool import Body, Spool
@@ -152,6 +153,7 @@ class Origins:
             stale_until=fresh.stale_until,
             error_until=fresh.error_until,
             private=fresh.private or want.forwarded.private,
+            ahead_s=ahead_s(self._clock.now() - asked_at, 1.0 - random.random()),  # noqa: S311 - no secret
         )
 
 

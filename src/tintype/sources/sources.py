@@ -25,7 +25,7 @@ from tintype.core.pipeline import SourceRef
 from tintype.core.values import fingerprint
 from tintype.kit.filestore import FileStore, Put
 from tintype.kit.flights import Flights
-from tintype.kit.freshness import State, names_lifetime, state
+from tintype.kit.freshness import State, ends_at, renews_at, state
 from tintype.kit.recent import Recent
 from tintype.ports import Clock, Forwarded, Telemetry
 from tintype.sources.bindings import Bindings
@@ -104,6 +104,8 @@ class SourceStore:
             return (await self._ask(want, None)).binding
         match self._state(known, assume_fresh_s):
             case State.FRESH:
+                if self._clock.now() >= renews_at(known, assume_fresh_s):
+                    self._refresh(want, known)
                 return known
             case State.STALE:
                 self._refresh(want, known)
@@ -167,9 +169,7 @@ class SourceStore:
 
     def _state(self, known: Binding, assume_fresh_s: float) -> State:
         now = self._clock.now()
-        if now < known.fetched_at + assume_fresh_s and not names_lifetime(known.cache_control, known.expires):
-            return State.FRESH
-        return state(known.fresh_until, known.stale_until, now)
+        return state(ends_at(known, assume_fresh_s), known.stale_until, now)
 
     async def _revalidated(self, want: Want, known: Binding) -> Binding:
         try:

@@ -12,6 +12,7 @@ from tintype.core.errors import BadRequest, InternalError, NotFound, NotSigned, 
 from tintype.core.formats import FACTS, Format
 from tintype.core.limits import Limits
 from tintype.core.tenant import Tenant
+from tintype.kit.freshness import ends_at, renews_at
 from tintype.ports import Cache, Clock, Telemetry
 from tintype.services.answers import Raw, Unchanged, Variant
 from tintype.services.look import Want
@@ -190,8 +191,9 @@ class ImagePath:
             await reply.empty(304, headers, answer.timings.outcome, answer.timings)
             return
         await reply.body(headers, answer.entry.body, etag, answer.timings.outcome, answer.timings, status)
-        until = _memo_until(tenant, want, answer, self._render.assumed_fresh_s(answer.binding.url))
-        if self._memorable(mount, reply.request) and until > self._clock.now():
+        now = self._clock.now()
+        until = _memo_until(tenant, want, answer, self._render.assumed_fresh_s(answer.binding.url), now)
+        if self._memorable(mount, reply.request) and until > now:
             ready = self._quick.ready(tenant, reply.shown(), headers, len(answer.entry.body))
             self._memo.put(question, Remembered(answer.key, etag, headers, until, modified, ready), generation)
 
@@ -299,8 +301,11 @@ def _modified(tenant: Tenant, binding: Binding) -> bytes:
     return http_date(max(seconds, http_time(tenant.delivery.last_modified_buster) or 0.0)).encode()
 
 
-def _memo_until(tenant: Tenant, want: Want, answer: Variant, assume_fresh_s: float) -> float:
-    """Until when this answer's headers and bytes hold for an equal URL (Unix seconds); 0 = not at all."""
+def _memo_until(tenant: Tenant, want: Want, answer: Variant, assume_fresh_s: float, now: float) -> float:
+    """Until when this answer's headers and bytes hold for an equal URL (Unix seconds); 0 = not at all.
+
+    A little sooner, until the source is being asked for again: a request that gets by the memo is what has it asked for.
+    """
     binding = answer.binding
     if (
         binding.private
@@ -314,7 +319,8 @@ def _memo_until(tenant: Tenant, want: Want, answer: Variant, assume_fresh_s: flo
         return 0.0
     if tenant.delivery.origin_cache_control and binding.expires and not binding.cache_control:
         return 0.0  # max-age counts down
-    return binding.fresh_until if binding.fresh_until > binding.fetched_at else binding.fetched_at + assume_fresh_s
+    renews = renews_at(binding, assume_fresh_s)
+    return renews if now < renews else ends_at(binding, assume_fresh_s)
 
 
 def _debug(answer: Variant) -> Headers:
