@@ -45,7 +45,7 @@ A, B = "203.0.113.1", "203.0.113.2"
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[Node]:
-    for number in range(6):
+    for number in range(10):
         origin.pages[f"/{number}.jpg"] = Page(picture(seed=number + 1), headers={"Cache-Control": "max-age=600"})
     origin.pages["/large.jpg"] = Page(picture(4000, 3000, seed=9), headers={"Cache-Control": "max-age=600"})
     with running(tmp_path_factory.mktemp("node"), TOML, metrics=True) as one:
@@ -129,25 +129,39 @@ def test_what_cannot_be_read_says_nothing_and_is_counted(node: Node, origin: Ori
     assert unread() == [count + 1 for count in before]
 
 
-def test_what_a_proxy_calls_a_prefetch_lets_others_pass(node: Node, origin: Origin) -> None:
-    """The one worker is busy with a prefetch; two more come, and after them images on a page, which are made first."""
-    for name in ("large", "2", "3", "4", "5"):
-        assert status(node, ANYBODY, f"/free/unsafe/w:30/plain/{origin.url}/{name}.jpg") == 200
+def made_in_order(node: Node, origin: Origin, *asked: tuple[int, str]) -> list[int]:
+    """Have sources asked for one after another while the one worker is busy; returns them in the order they are made in."""
+    for number, _ in asked:
+        assert status(node, ANYBODY, f"/free/unsafe/w:30/plain/{origin.url}/{number}.jpg") == 200
 
-    def begin(target: str, *headers: str) -> threading.Thread:
-        thread = threading.Thread(target=status, args=(node, PROXY, target, *headers))
+    def begin(target: str, header: str) -> threading.Thread:
+        thread = threading.Thread(target=status, args=(node, PROXY, target, header))
         thread.start()
         time.sleep(0.05)
         return thread
 
-    # This one takes longer than it takes to ask for the others, and has the lane's share.
-    threads = [begin(f"/free/unsafe/w:2900/f:avif/plain/{origin.url}/large.jpg", "Priority: u=7")]
-    threads += [begin(f"/free/unsafe/w:30{n}/plain/{origin.url}/{n}.jpg", "Priority: u=6") for n in (2, 3)]
-    threads += [begin(f"/free/unsafe/w:30{n}/plain/{origin.url}/{n}.jpg", "Priority: u=5, i") for n in (4, 5)]
+    # This takes longer than it takes to ask for the others, and is charged to a lane of its own.
+    width = 2900 + asked[0][0]
+    threads = [begin(f"/free/unsafe/w:{width}/f:avif/plain/{origin.url}/large.jpg", "Priority: u=7")]
+    threads += [begin(f"/free/unsafe/w:301/plain/{origin.url}/{number}.jpg", header) for number, header in asked]
     for thread in threads:
         thread.join(60)
-    names, deadline = ("w:2900", "w:302", "w:303", "w:304", "w:305"), time.monotonic() + 20
-    while not all(name in node.log for name in names):  # which is written a little later
+    lines = {number: f"/w:301/plain/{origin.url}/{number}.jpg" for number, _ in asked} | {0: f"/w:{width}/"}
+    deadline = time.monotonic() + 20
+    while not all(line in node.log for line in lines.values()):  # which is written a little later
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert sorted(names, key=node.log.index) == ["w:2900", "w:304", "w:305", "w:302", "w:303"]
+    order = sorted(lines, key=lambda number: node.log.index(lines[number]))
+    assert order[0] == 0
+    return order[1:]
+
+
+def test_what_a_proxy_calls_a_prefetch_lets_others_pass(node: Node, origin: Origin) -> None:
+    prefetch, shown = "Priority: u=6", "Priority: u=5, i"
+    assert made_in_order(node, origin, (2, prefetch), (3, prefetch), (4, shown), (5, shown)) == [4, 5, 2, 3]
+
+
+def test_a_client_that_asks_for_much_waits_for_itself(node: Node, origin: Origin) -> None:
+    much, little = f"X-Forwarded-For: {A}", f"X-Forwarded-For: {B}"
+    order = made_in_order(node, origin, (6, much), (7, much), (8, much), (9, little))
+    assert order.index(9) < 2
