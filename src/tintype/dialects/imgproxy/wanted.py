@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 
 from tintype.core.formats import Format
@@ -11,7 +10,7 @@ from tintype.core.pipeline import Color, Fit, Gravity
 CENTER = Gravity()
 
 
-@dataclass(slots=True)
+@dataclass  # without slots, as a dict is copied in a tenth of the time of as many fields
 class Wanted:
     """The state that options write to, in the order of the URL. Every field holds an immutable value.
 
@@ -72,4 +71,6 @@ class Wanted:
     tags: tuple[str, ...] = ()
 
     def copy(self) -> Wanted:
-        return copy(self)
+        other = object.__new__(Wanted)
+        other.__dict__.update(self.__dict__)
+        return other
