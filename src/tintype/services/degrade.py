@@ -82,6 +82,8 @@ class Degrade:
         """Remember what a want is answered with, and count it if that is less than was asked for."""
         if degraded is not None:
             self.count(want, degraded)
+        if binding.private:
+            self._variants.forget(binding.key)  # others had been given what is one client's own now
         if binding.private or _OTHER.isdisjoint(want.tenant.degrade):
             return
         key, facts = found[0], found[1].facts
