@@ -87,19 +87,22 @@ async def test_where_older_results_must_not_be_served_it_is_refused(origin: Orig
         "purged": SOON_OLD,
         "gone": SOON_OLD,
         "text": SOON_OLD,
+        "turned": SOON_OLD,
         "mine": {"Cache-Control": "private"},
     }
-    origin.pages |= {f"/{name}.png": Page(solid(RED), headers=said) for name, said in headers.items()}
+    for size, (name, said) in enumerate(headers.items(), 50):  # each a result of its own
+        origin.pages[f"/{name}.png"] = Page(solid(RED, (size, size)), headers=said)
     running = await start()
     for name in headers:
         assert told(await running.ask(path(origin, f"{name}.png"))) == (200, "")
     await running.node.cache.drop(Selector(scope=Scope.SOURCE, value=f"{origin.url}/purged.png"))
     origin.pages |= {f"/{name}.png": Page(solid(BLUE), headers=said) for name, said in headers.items()}
     origin.pages |= {"/gone.png": Page(b"no", 404), "/text.png": Page(b"text", headers=SOON_OLD)}
+    origin.pages["/turned.png"] = Page(solid(BLUE), headers=headers["mine"])
     running.clock.ahead += 20
     with busy(running, MINUTE):
         statuses = {name: (await running.ask(path(origin, f"{name}.png"))).status for name in headers}
-    assert statuses == {"strict": 503, "purged": 503, "gone": 404, "text": 422, "mine": 503}
+    assert statuses == {"strict": 503, "purged": 503, "gone": 404, "text": 422, "turned": 503, "mine": 503}
     assert degraded(running, "stale") == 0
 
 

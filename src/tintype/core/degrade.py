@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -67,6 +68,7 @@ def lighter(policy: Policy) -> Policy:
     return replace(policy, light=Light.GAMMA, webp_effort=0, avif_speed=9)
 
 
+@lru_cache(4096)
 def shape_of(pipeline: Pipeline) -> str:
     """Return what pipelines have in common whose results are one picture in several sizes; "" = its size is a part of it."""
     resize = pipeline.find(Resize) or Resize()

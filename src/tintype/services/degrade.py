@@ -21,8 +21,8 @@ from tintype.services.variants import Variants
 # Steps that make less of a result, and those that answer with another one.
 _LESS = frozenset({Degraded.FORMAT, Degraded.EFFORT})
 _OTHER = frozenset({Degraded.STALE, Degraded.LARGER})
-# What is predicted to take more than this part of the whole is not worth being less.
-_WORTH = 0.85
+# What is predicted to take this part of the whole, or more, is not worth being less. Another format loses nothing but bytes.
+_WORTH = {Degraded.FORMAT: 1.0, Degraded.EFFORT: 0.85}
 
 
 class Degrade:
@@ -39,20 +39,23 @@ class Degrade:
 
     async def lighter(self, view: View) -> tuple[View, Degraded | None]:
         """Return how to make a result now: as it was asked for, or while the node is pressed, with less."""
+        if view.binding.private:
+            self._variants.forget(view.binding.key)  # what all were given before is one client's own now
+            return view, None
         allowed = _LESS.intersection(view.want.tenant.degrade)
-        if not allowed or view.binding.private or view.plan.passthrough or self._make.under_way(view):
+        if not allowed or view.plan.passthrough or self._make.under_way(view):
             return view, None
         full = self._outlook(view)
         if full.easy:
             return view, None
         looks = ((Degraded.FORMAT, self._look.quicker), (Degraded.EFFORT, self._look.lighter))
         others = [(other, step) for step, look in looks if step in allowed and (other := await look(view))]
-        worth = [one for one in others if one[0].plan.cost.cpu_ms <= _WORTH * view.plan.cost.cpu_ms]
+        worth = [(other, step) for other, step in others if _cost_ms(other) < _WORTH[step] * _cost_ms(view)]
         at = lightest_needed(full, [self._outlook(other) for other, _ in worth])
         return (view, None) if at is None else worth[at]
 
     def _outlook(self, view: View) -> Outlook:
-        ms = self._gate.expected.of(kind_of((view.plan,)), view.plan.cost.cpu_ms)
+        ms = self._gate.expected.of(kind_of((view.plan,)), _cost_ms(view))
         return self._gate.outlook(view.want.asker, ms, self._clock.monotonic())
 
     async def instead(self, want: Want, error: TintypeError, timings: Timings) -> Variant | None:
@@ -82,8 +85,6 @@ class Degrade:
         """Remember what a want is answered with, and count it if that is less than was asked for."""
         if degraded is not None:
             self.count(want, degraded)
-        if binding.private:
-            self._variants.forget(binding.key)  # others had been given what is one client's own now
         if binding.private or _OTHER.isdisjoint(want.tenant.degrade):
             return
         key, facts = found[0], found[1].facts
@@ -97,6 +98,10 @@ class Degrade:
     def forget(self) -> None:
         """Forget what was answered: what tenants are has changed."""
         self._variants.forget()
+
+
+def _cost_ms(view: View) -> float:
+    return view.plan.cost.cpu_ms
 
 
 def _source_of(want: Want) -> str:
