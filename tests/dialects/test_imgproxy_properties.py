@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tintype.core.asked import Asked, Delivery
 from tintype.core.errors import BadRequest
@@ -143,13 +144,18 @@ urls = st.one_of(
 )
 
 
+def read(dialect: Imgproxy, target: str, now: float = NOW) -> Asked:
+    """Return what a target asks for, whatever key it was signed with."""
+    return replace(dialect.parse(target, now), key="")
+
+
 @settings(max_examples=150)
 @given(wanted=wanted, url=urls)
 def test_what_is_written_comes_back(wanted: Wanted, url: str) -> None:
     asked = build.build(wanted, url)
     target = TRUSTING.format(asked)
     assert target.isascii()
-    assert TRUSTING.parse(target, NOW) == asked
+    assert read(TRUSTING, target) == asked
     assert TRUSTING.format(TRUSTING.parse(target, NOW)) == target
     assert TRUSTING.parse(target, NOW).pipeline.fingerprint == asked.pipeline.fingerprint
 
@@ -169,7 +175,7 @@ def test_what_cannot_be_written_is_refused_and_never_written_wrong(wanted: Wante
         target = dialect.format(asked)
     except BadRequest:
         return
-    assert dialect.parse(target, NOW) == asked
+    assert read(dialect, target) == asked
 
 
 any_gravity = st.builds(Gravity, anchor=st.sampled_from(Anchor), x=st.floats(), y=st.floats())
@@ -211,7 +217,7 @@ def test_requests_of_other_dialects_are_written_right_or_refused(
         target = TRUSTING.format(asked)
     except BadRequest:
         return
-    assert TRUSTING.parse(target, 0) == asked
+    assert read(TRUSTING, target, 0) == asked
 
 
 # Spellings
@@ -305,7 +311,7 @@ def test_nothing_breaks_parsing(dialect: Imgproxy, target: str) -> None:
         assert dialect.refusal(refused)[0] in (403, 404)
         return
     assert canonical_bytes(asked)
-    assert dialect.parse(dialect.format(asked), NOW) == asked
+    assert read(dialect, dialect.format(asked)) == replace(asked, key="")
 
 
 @settings(max_examples=200)
