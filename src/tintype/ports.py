@@ -52,6 +52,29 @@ class Prepared(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Something that took time, of Clock.monotonic, and what took it within. `facts`: as of an event."""
+
+    name: str
+    began: float
+    ended: float
+    children: tuple[Span, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+class Tracer(Protocol):
+    """Traces of some requests. From any thread; never waits."""
+
+    def begin(self, traceparent: bytes) -> object | None:
+        """Return what stands for a request's trace; None = it has none. `traceparent`: the request's header, or empty."""
+        ...
+
+    def end(self, traced: object, root: Span) -> None:
+        """Take the spans of a request; its facts have the tenant and kind that its time is counted by."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Forwarded:
     """What is passed on to an origin: headers (cookies among them), already chosen by the tenant's settings.
 

@@ -63,6 +63,7 @@ from tintype.web.reply import Desk
 from tintype.web.run import Serving, run
 from tintype.web.slow import SlowLog
 from tintype.web.supervisor import CONFIGURATION_ERROR, Supervisor, same_command
+from tintype.web.traced import TracedQuick
 from tintype.web.turnaway import TurnAway
 
 # Set in the front process, which is started as the supervisor was.
@@ -175,7 +176,12 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     site = Site(mounts(config))
     proxies = Proxies(server.trusted_proxies)
     away = TurnAway(site, gate, sources, clock, telemetry, limits, proxies, prefix=server.path_prefix)
-    quick = Quick(site, memo, cache, clock, telemetry, away)
+    tracer = telemetry.traces(clock)
+    quick = (
+        TracedQuick(site, memo, cache, clock, telemetry, away, tracer)
+        if tracer
+        else Quick(site, memo, cache, clock, telemetry, away)
+    )
     images = ImagePath(
         site,
         render,
@@ -195,7 +201,9 @@ def build(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Node:
     front = Front(
         images,
         quick,
-        Desk(telemetry, clock, server.write_timeout_s, SlowLog(config.telemetry.slow_request_s, clock, telemetry)),
+        Desk(
+            telemetry, clock, server.write_timeout_s, SlowLog(config.telemetry.slow_request_s, clock, telemetry), tracer
+        ),
         server,
         Readiness(engine, clock),
         control=_control(config, purge, explain, images, site, top, clock),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -24,9 +25,12 @@ class Timings:
     from_rung: bool = False
     lane: str = ""
     plan: Plan | None = None
+    ended: Callable[[str, float], None] | None = None  # hears each phase end
 
     def add(self, phase: str, seconds: float) -> None:
         self.phases[phase] = self.phases.get(phase, 0.0) + seconds
+        if self.ended is not None:
+            self.ended(phase, seconds)
 
     @property
     def kind(self) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
+from tintype.ports import Clock
 from tintype.telemetry.logs import Log
 from tintype.telemetry.metrics import METRICS, Kind
 from tintype.telemetry.series import Series
 from tintype.telemetry.settings import TelemetrySettings
+
+if TYPE_CHECKING:
+    from tintype.telemetry.traces import Traces
 
 
 class Undeclared(LookupError):
@@ -26,12 +31,14 @@ class NodeTelemetry:
     """
 
     def __init__(self, settings: TelemetrySettings, *, out: TextIO | None = None, strict: bool = False) -> None:
+        self._settings = settings
         self._log = Log(settings, out)
         self._strict = strict
         self.registry = CollectorRegistry()
         self._series = {m.name: Series(m, settings.namespace) for m in METRICS}
         for series in self._series.values():
             self.registry.register(series)
+        self._traces: Traces | None = None
         self._server: tuple[WSGIServer, threading.Thread] | None = None
 
     def event(self, name: str, /, **facts: Any) -> None:
@@ -56,6 +63,21 @@ class NodeTelemetry:
     def timer(self, name: str, /, **labels: str) -> Callable[[float], None]:
         series = self._declared(Kind.HISTOGRAM, name, labels)
         return series.own(labels) if series else _unheard
+
+    def exemplify(self, name: str, value: float, trace_id: str, /, **labels: str) -> None:
+        """Name the trace of a value that was observed, for scrapes that ask for OpenMetrics."""
+        series = self._declared(Kind.HISTOGRAM, name, labels)
+        if series is not None:
+            series.exemplify(value, labels, trace_id, time.time())
+
+    def traces(self, clock: Clock) -> Traces | None:
+        """Return the tracer that the settings ask for. Raises Misconfigured."""
+        if not self._settings.otlp_endpoint:
+            return None
+        from tintype.telemetry.traces import Traces  # noqa: PLC0415 - a quarter of a second, for those who trace
+
+        self._traces = Traces(self._settings, clock, self.event, self.exemplify)
+        return self._traces
 
     def _measure(self, kind: Kind, name: str, value: float, labels: dict[str, str]) -> None:
         series = self._declared(kind, name, labels)
@@ -85,7 +107,10 @@ class NodeTelemetry:
         return int(self._server[0].server_port)
 
     def close(self) -> None:
-        """Stop answering scrapes. May be called twice."""
+        """Send what traces wait, and stop answering scrapes. May be called twice."""
+        if self._traces is not None:
+            traces, self._traces = self._traces, None
+            traces.close()
         if self._server is not None:
             server, thread = self._server
             self._server = None

@@ -9,11 +9,12 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from itertools import accumulate
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from prometheus_client import Metric as Family
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 from tintype.telemetry.metrics import OTHER, Kind, Label, Metric
@@ -61,6 +62,7 @@ class Series(Collector):
         self._parts: dict[tuple[str, ...], list[Part]] = {}
         # By label values as given; holds only values that stay as they are, so that it is as bounded as they are.
         self._shared: dict[tuple[str, ...], Part] = {}
+        self._exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
         if not self._labels:
             self._part(())
 
@@ -72,6 +74,13 @@ class Series(Collector):
         given = tuple([str(labels[name]) for name in self._labels])
         with self._lock:
             self._write(self._shared.get(given) or self._part(given), value)
+
+    def exemplify(self, value: float, labels: dict[str, str], trace_id: str, now: float) -> None:
+        """Name the trace of a value that was measured: the last one in each bucket is shown."""
+        exemplar = Exemplar({"trace_id": trace_id}, value, now)
+        with self._lock:
+            values = self._bounded(tuple(str(labels[name]) for name in self._labels))
+            self._exemplars.setdefault(values, {})[bisect_left(self._metric.buckets, value)] = exemplar
 
     def own(self, labels: dict[str, str]) -> Callable[[float], None]:
         """Return what measures for one thread alone: it takes no lock."""
@@ -87,16 +96,22 @@ class Series(Collector):
         """Return the sums; what is added meanwhile is in the next."""
         family = self._family()
         with self._lock:
-            series = [(values, tuple(parts)) for values, parts in self._parts.items()]
-        for values, parts in series:
+            series = [
+                (values, tuple(parts), dict(self._exemplars.get(values, {}))) for values, parts in self._parts.items()
+            ]
+        for values, parts, exemplars in series:
             total = sum(part.value for part in parts)
             if isinstance(family, HistogramMetricFamily):
                 counts = accumulate(sum(column) for column in zip(*(part.counts for part in parts), strict=True))
-                bounds = map(floatToGoString, (*self._metric.buckets, float("inf")))
-                family.add_metric(values, list(zip(bounds, counts, strict=True)), total)
+                family.add_metric(values, self._buckets(counts, exemplars), total)
             else:
                 family.add_metric(values, total)
         return [family]
+
+    def _buckets(self, counts: Iterable[int], exemplars: dict[int, Exemplar]) -> list[Any]:
+        bounds = map(floatToGoString, (*self._metric.buckets, float("inf")))
+        counted = enumerate(zip(bounds, counts, strict=True))
+        return [(*bucket, exemplars[at]) if at in exemplars else bucket for at, bucket in counted]
 
     def _family(self) -> _Family:
         made: _Family = _FAMILIES[self._metric.kind](self._name, self._metric.help, labels=self._labels)

@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, TypeAlias
 
+from tintype.core.brief import brief
 from tintype.core.errors import QuotaExceeded, Shed, TintypeError
 from tintype.core.shown import MASK, shown_url
 from tintype.core.tenant import Tenant
-from tintype.ports import Clock, Telemetry
+from tintype.ports import Clock, Span, Telemetry, Tracer
 from tintype.services.answers import Timings
 from tintype.web.headers import SECURITY, span_of
 from tintype.web.memo import Headers
 from tintype.web.ratelimit import rate_limit
 from tintype.web.slow import SlowLog
+from tintype.web.watch import Watch
 
 Scope = MutableMapping[str, Any]
 # What the server is handed for an answer: its head, and its body.
@@ -112,6 +114,7 @@ class Desk:
     clock: Clock
     write_timeout_s: float
     slow: SlowLog
+    tracer: Tracer | None = None
     ids: RequestIds = field(default_factory=RequestIds)
 
 
@@ -130,6 +133,10 @@ class Reply:
         self._kind = "other"
         self._slow, self._ready_s = desk.slow, 0.0
         self.timings = Timings()
+        self._tracer = desk.tracer
+        self._traced = desk.tracer.begin(request.headers.get(b"traceparent", b"")) if desk.tracer else None
+        self._watch = Watch(desk.clock) if self._traced is not None else None
+        self.timings.ended = self._watch.ended if self._watch else None
 
     def is_for(self, tenant: Tenant, show: Callable[[str], str]) -> None:
         """Note whose request it is, and how a log may have its target."""
@@ -274,6 +281,15 @@ class Reply:
         }
         self._telemetry.event("request", **facts)
         self._slow.note(self._ready_s, self.timings, facts)
+        if self._tracer is not None and self._watch is not None:
+            self._trace(self._tracer, self._watch, facts, seconds)
+
+    def _trace(self, tracer: Tracer, watch: Watch, facts: dict[str, Any], seconds: float) -> None:
+        began, timings = self.request.began, self.timings
+        spans = watch.spans(began + self._ready_s, began + seconds, fetched=timings.fetched)
+        plan = {"plan": brief(timings.plan)} if timings.plan else {}
+        told = {**facts, "kind": self._kind, "lane": timings.lane, **plan}
+        tracer.end(self._traced, Span("request", began, began + seconds, spans, told))
 
     async def _write(self, body: bytes | AsyncIterator[bytes]) -> None:
         """Send a body; a long one in pieces, as fast as the client reads but no longer than it may take."""
