@@ -17,6 +17,7 @@ from tintype.core.limits import Limits
 from tintype.core.pipeline import SourceRef
 from tintype.ports import Forwarded
 from tintype.sources import hosts
+from tintype.sources.settings import StoreSettings
 
 
 @pytest.fixture
@@ -113,6 +114,67 @@ async def test_the_line_before_a_host_is_bounded(make: Make, origin: Origin) -> 
     slow.go.set()
     await asyncio.gather(*fetches)
     await desk.bind(origin.url + "/last")  # a refusal of ours is not remembered as the origin's
+
+
+async def test_when_a_line_gets_long_the_last_goes_first(make: Make, origin: Origin) -> None:
+    desk = make(limits=Limits(fetches_per_host=1))
+    held = Held(origin, *paths(5))
+    fetches = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(4)]
+    await until(lambda: held.running == 1)
+    (host,) = desk.sources._origins._hosts._hosts.values()
+    await until(lambda: len(host.waiting) == 3)
+    desk.clock.ahead_s = 1.5
+    fetches.append(asyncio.create_task(desk.bind(origin.url + "/x4")))
+    await until(lambda: len(host.waiting) == 4)
+    held.go.set()
+    await asyncio.gather(*fetches)
+    order = [asked.path for asked in origin.asked]
+    assert order[:2] == ["/x0", "/x4"]
+    assert sorted(order[2:], reverse=True) == order[2:]
+
+
+async def test_a_host_that_slows_down_is_asked_for_less_at_once(desk: Desk, origin: Origin) -> None:
+    """Answers of half a second from a host that took a hundredth: the most under way at once goes down."""
+    seconds, running, most = 0.01, 0, 0
+
+    async def answer(asked: Asked) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(seconds)
+        running -= 1
+        await asked.answer(cache_control="max-age=100")
+
+    async def peak(name: str, count: int) -> int:
+        nonlocal most
+        most = 0
+        origin.on |= dict.fromkeys(paths(count, name), answer)
+        await asyncio.gather(*(desk.bind(origin.url + path) for path in paths(count, name)))
+        return most
+
+    most_quick = await peak("quick", 100)
+    assert most_quick >= 16
+    seconds = 0.5
+    await peak("slow", 90)
+    assert await peak("slower", 20) < 0.6 * most_quick
+    seconds = 0.01
+    for turn in range(10):
+        await peak(f"quick-again-{turn}-", 20)
+    assert await peak("quicker", 50) > 0.6 * most_quick
+
+
+async def test_the_store_of_objects_is_a_host_too(make: Make) -> None:
+    away = StoreSettings(endpoint="http://127.0.0.1:1", access_key="a", secret_key="b")
+    desk = make(stores=(("s3", away), ("other", away)))
+    for number in range(5):
+        with pytest.raises(SourceFailed):
+            await desk.bind(f"s3://bucket/{number}.jpg")
+    with pytest.raises(SourceBusy):
+        await desk.bind("s3://bucket/x.jpg")
+    with pytest.raises(SourceFailed):
+        await desk.bind("s3://another/x.jpg")
+    with pytest.raises(SourceFailed):
+        await desk.bind("other://bucket/x.jpg")
 
 
 async def test_whose_turn_would_come_too_late_is_refused_at_once(make: Make, origin: Origin) -> None:

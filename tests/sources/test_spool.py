@@ -81,3 +81,12 @@ def test_a_disk_that_takes_nothing_is_a_failure_of_the_fetch(tmp_path: Path) -> 
         spool.write(b"1")
         with pytest.raises(SourceFailed):
             spool.body()
+
+
+def test_the_first_byte_is_told_of_once(tmp_path: Path) -> None:
+    told: list[int] = []
+    with Spool(tmp_path / "x", 100, began=lambda: told.append(spool.size)) as spool:
+        assert not told
+        spool.write(b"a")
+        spool.write(b"b")
+    assert told == [0]

@@ -18,6 +18,8 @@ from tintype.ports import Clock, Telemetry
 
 # Hosts remembered; of those with nothing under way, the least recently asked is forgotten first.
 _REMEMBERED = 1000
+# When the first of a line has waited for so long, the last goes first: some are answered soon, rather than all late. Seconds.
+_LONG_S = 1.0
 
 
 @dataclass(slots=True)
@@ -30,30 +32,38 @@ class Visit:
     first_byte_s: float | None = None
 
 
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """One that waits, and since when."""
+
+    since: float
+    comes: asyncio.Future[None]
+
+
 @dataclass(slots=True)
 class _Host:
     limit: Limit
     breaker: Breaker = field(default_factory=Breaker)
     running: int = 0
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    waiting: deque[_Turn] = field(default_factory=deque)
 
     @property
     def idle(self) -> bool:
         return not self.running and not self.waiting
 
-    def admit(self) -> None:
-        """Give slots to those who wait, the first first."""
-        free = self.limit.calls - self.running
-        while self.waiting and free > 0:
-            turn = self.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+    def leave(self, now: float) -> None:
+        """Give a slot back, and what is free to those who wait."""
+        self.running -= 1
+        while self.waiting and self.running < self.limit.calls:
+            overdue = now - self.waiting[0].since > _LONG_S
+            turn = self.waiting.pop() if overdue else self.waiting.popleft()
+            if not turn.comes.done():
+                turn.comes.set_result(None)
                 self.running += 1
-                free -= 1
 
-    def let_go(self) -> list[asyncio.Future[None]]:
+    def turn_away(self) -> list[asyncio.Future[None]]:
         """Empty the line; returns who stood in it."""
-        waiting = [turn for turn in self.waiting if not turn.done()]
+        waiting = [turn.comes for turn in self.waiting if not turn.comes.done()]
         self.waiting.clear()
         return waiting
 
@@ -92,8 +102,7 @@ class Hosts:
                     raise
                 self._ended(name, host, visit, None)
         finally:
-            host.running -= 1
-            host.admit()
+            host.leave(self._clock.monotonic())
 
     def _host(self, name: str) -> _Host:
         host = self._hosts.get(name)
@@ -120,16 +129,15 @@ class Hosts:
             host.running += 1
             return
         self._check_queue(name, host, deadline)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn = _Turn(self._clock.monotonic(), asyncio.get_running_loop().create_future())
         host.waiting.append(turn)
         try:
-            await turn
+            await turn.comes
         except asyncio.CancelledError:
             if turn in host.waiting:
                 host.waiting.remove(turn)
-            elif not turn.cancelled() and turn.exception() is None:  # its slot came, and too late
-                host.running -= 1
-                host.admit()
+            elif not turn.comes.cancelled() and turn.comes.exception() is None:  # its slot came, and too late
+                host.leave(self._clock.monotonic())
             raise
 
     def _check_queue(self, name: str, host: _Host, deadline: float) -> None:
@@ -192,8 +200,8 @@ class Hosts:
             return
         self._opened(1)
         self._telemetry.event("origin_opened", host=name, error=error.code if isinstance(error, SourceError) else "")
-        for turn in host.let_go():
-            turn.set_exception(self._refused("open", self._resting(host)))
+        for waiting in host.turn_away():
+            waiting.set_exception(self._refused("open", self._resting(host)))
 
     def _opened(self, by: int) -> None:
         self._open += by
