@@ -7,9 +7,12 @@ import os
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 GET = "go install github.com/tsenart/vegeta/v12@latest"
 IN_TIME_S = 1.0
@@ -25,15 +28,34 @@ class Due:
     kind: str = ""
 
 
+@dataclass(frozen=True)
+class Attack:
+    """Requests at a steady rate, each asked for once, all with the same further headers ("Name: value")."""
+
+    due: Sequence[Due]
+    per_s: float
+    headers: tuple[str, ...] = ()
+
+
 @dataclass
 class Heard:
-    """What became of a load. Seconds from when a request was due to the last byte of its answer."""
+    """What became of a load. Seconds from when a request was due to the last byte of its answer.
+
+    `each_s`: answered in time, by the second of the load that they were due in.
+    """
 
     seconds: float
     asked: Counter[str] = field(default_factory=Counter)
     good: dict[str, list[float]] = field(default_factory=dict)
     refused: list[float] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    each_s: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def answered(self) -> float:
+        """The part of the requests that was answered with an image."""
+        good = sum(map(len, self.good.values()))
+        return good / max(1, good + len(self.refused) + self.others.total())
 
     @property
     def in_time(self) -> Counter[str]:
@@ -64,31 +86,67 @@ def program() -> str | None:
 
 def attack(due: Iterable[Due], per_s: float, folder: Path, headers: tuple[str, ...] = ()) -> Heard:
     """Ask for each once, at a steady rate; returns when the last has been answered or has timed out."""
-    due = list(due)
-    targets = folder / "targets"
-    targets.write_text("".join(f"GET {one.url}\n" for one in due))
-    seconds = len(due) / per_s
-    command = [str(program()), "attack", "-targets", str(targets), "-rate", f"{round(per_s * 100)}/100s"]
-    command += ["-duration", f"{seconds}s", "-timeout", f"{_TIMEOUT_S}s", "-max-workers", "10000", "-max-body", "0"]
-    command += [part for header in headers for part in ("-header", header)]
-    limit = seconds + _TIMEOUT_S + _GRACE_S
-    binary = subprocess.run(command, capture_output=True, check=True, timeout=limit).stdout
+    return _attack(Attack(list(due), per_s, headers), folder)
+
+
+def together(attacks: Sequence[Attack], folder: Path) -> list[Heard]:
+    """Run several at the same time; returns what became of each."""
+    folders = [folder / f"attack-{number}" for number in range(len(attacks))]
+    for one in folders:
+        one.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(len(attacks)) as threads:
+        return list(threads.map(_attack, attacks, folders))
+
+
+def _attack(attack: Attack, folder: Path) -> Heard:
+    seconds = len(attack.due) / attack.per_s
+    binary = run(attack.due, attack.per_s, seconds, folder, attack.headers)
     lines = subprocess.run(
-        [str(program()), "encode", "-to", "json"], input=binary, capture_output=True, check=True
+        [str(program()), "encode", "-to", "json", str(binary)], capture_output=True, check=True
     ).stdout
-    return _heard(due, seconds, lines.splitlines())
+    binary.unlink()
+    return _heard(attack.due, seconds, lines.splitlines())
 
 
-def _heard(due: list[Due], seconds: float, lines: list[bytes]) -> Heard:
+def run(
+    due: Sequence[Due], per_s: float, seconds: float, folder: Path, headers: tuple[str, ...] = (), *options: str
+) -> Path:
+    """Ask for each in turn, again and again, for some seconds; returns the file of vegeta's results.
+
+    Args:
+        due: what to ask for.
+        per_s: how often; 0 = as often as the server answers `-max-workers`, which is then one of the options.
+        seconds: for how long.
+        folder: of the file, which the next run there overwrites.
+        headers: of every request, "Name: value".
+        options: further ones of `vegeta attack`.
+    """
+    targets, found = folder / "targets", folder / "results"
+    targets.write_text("".join(f"GET {one.url}\n" for one in due))
+    command = [str(program()), "attack", "-targets", str(targets), "-output", str(found), "-max-body", "0"]
+    command += ["-duration", f"{seconds}s", "-timeout", f"{_TIMEOUT_S}s"]
+    command += ["-rate", f"{round(per_s * 100)}/100s" if per_s else "0", *(["-max-workers", "10000"] if per_s else [])]
+    command += [part for header in headers for part in ("-header", header)]
+    subprocess.run([*command, *options], check=True, timeout=seconds + _TIMEOUT_S + _GRACE_S)
+    return found
+
+
+def _heard(due: Sequence[Due], seconds: float, lines: list[bytes]) -> Heard:
     kinds = {one.url: one.kind for one in due}
     heard = Heard(seconds, Counter(one.kind for one in due))
-    for line in lines:
-        result = json.loads(line)
+    results = [json.loads(line) for line in lines]
+    began = min((_at(result) for result in results), default=0.0)
+    for result in results:
         took = result["latency"] / 1e9
         if result["code"] == 200:
+            heard.each_s[int(_at(result) - began)] += took <= IN_TIME_S
             heard.good.setdefault(kinds[result["url"]], []).append(took)
         elif result["code"] in (429, 503):
             heard.refused.append(took)
         else:
             heard.others[str(result["code"] or result["error"].rpartition(": ")[2])] += 1
     return heard
+
+
+def _at(result: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(result["timestamp"]).timestamp()

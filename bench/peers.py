@@ -72,14 +72,19 @@ def _tintype(settings: dict[str, object]) -> Start:
     def start(folder: Path, base: str) -> Iterator[Server]:
         chosen = {"sources.allow_loopback": True, "server.host": "127.0.0.1", **settings}
         with node.running(folder, chosen) as running:
-
-            def path(name: str, want: Want) -> str:
-                options = {"quality": want.quality} if want.quality else {}
-                return running.path(f"{base}/{name}", width=want.side, height=want.side, format=want.format, **options)
-
-            yield Server(running.port, running.process.pid, path, running)
+            yield ours(running, base)
 
     return start
+
+
+def ours(running: node.Node, base: str) -> Server:
+    """Return a node of our own as a server of what the origin has."""
+
+    def path(name: str, want: Want) -> str:
+        options = {"quality": want.quality} if want.quality else {}
+        return running.path(f"{base}/{name}", width=want.side, height=want.side, format=want.format, **options)
+
+    return Server(running.port, running.process.pid, path, running)
 
 
 def tintype(name: str, title: str, **settings: object) -> Peer:

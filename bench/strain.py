@@ -134,7 +134,7 @@ def _giants(root: Path, number: int) -> Iterator[Path]:
 def _large() -> Path:
     file = CACHE / "made" / "giant-12000x8400.jpg"
     if not file.exists():
-        _written(file, picture(12_000, 8_400, 1), Q=85, interlace=True)
+        written(file, picture(12_000, 8_400, 1), Q=85, interlace=True)
     return file
 
 
@@ -145,11 +145,11 @@ def _animation() -> Path:
         frames = [still.crop(left, 0, 480, 360) for left in range(200)]
         joined = pyvips.Image.arrayjoin(frames, across=1).copy_memory()
         joined.set_type(pyvips.GValue.gint_type, "page-height", 360)
-        _written(file, joined, effort=1)
+        written(file, joined, effort=1)
     return file
 
 
-def _written(file: Path, image: pyvips.Image, **options: Any) -> None:
+def written(file: Path, image: pyvips.Image, **options: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{os.getpid()}{file.suffix}")
     image.write_to_file(str(part), **options)

@@ -1,0 +1,1 @@
+"""Faults and floods, each against real nodes on loopback: what must hold while they last, and after."""

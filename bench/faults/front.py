@@ -1,0 +1,121 @@
+"""The front: more than it can do of hits, with some mezzanine and cold renders among them, and connections that come and go."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import hits, load
+from bench.cells import Want, sources
+from bench.faults.field import Field, Row, at_least, at_most, told
+from bench.openload import Due, program, run
+from bench.peers import Server
+
+# Of the requests. Of the hits, some over a connection of their own.
+_MEZZANINE, _COLD, _CHURN = 0.04, 0.01, 0.1
+_CLIENTS = 64
+_TIMES = (2, 5)
+_SOURCES = 6
+
+
+@dataclass(frozen=True)
+class _Part:
+    name: str
+    due: Sequence[Due]
+    per_s: float
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What vegeta counted: so many, asked for at such a rate, by status; in time; the 99th percentile."""
+
+    asked_per_s: float
+    statuses: dict[str, int]
+    in_time_per_s: float
+    p99_ms: float
+
+    @property
+    def others(self) -> int:
+        return sum(count for status, count in self.statuses.items() if status not in ("200", "429", "503"))
+
+
+def front(field: Field) -> Iterator[Row]:
+    """Find how many hits are answered at all, by the same client, then ask for multiples of that in a mix."""
+    seconds = field.seconds(10, 3)
+    with field.origin() as base, field.serving(base) as server:
+        assert server.node is not None
+        name = sources("jpeg2k", 1)[0].name
+        known = _due(server, hits.prepare(server.node, f"{base}/hits/{name}"), "hit")
+        cold, rungs = field.asking(server), _from_rungs(server)
+        flat_out = ("-max-workers", str(_CLIENTS), "-connections", str(_CLIENTS))
+        most = _counted(run(known, 0, seconds, field.folder, (), *flat_out), seconds).in_time_per_s
+        yield told("front", "hits a second", most)
+        for times in _TIMES:
+            parts = [
+                _Part("hits", known, times * most * (1 - _MEZZANINE - _COLD) * (1 - _CHURN)),
+                _Part("hits anew connected", known, times * most * (1 - _MEZZANINE - _COLD) * _CHURN, _ANEW),
+                _Part("mezzanine", _some(rungs, times * most * _MEZZANINE * seconds), times * most * _MEZZANINE),
+                _Part("cold", _some(cold, times * most * _COLD * seconds), times * most * _COLD),
+            ]
+            yield from _judged(f"front {times}x", most, _at_once(parts, seconds, field.folder))
+            time.sleep(2)
+
+
+_ANEW = ("-keepalive=false",)
+
+
+def _some(due: Iterator[Due], count: float) -> list[Due]:
+    return list(itertools.islice(due, max(1, int(count))))
+
+
+def _judged(case: str, most: float, found: dict[str, _Found]) -> Iterator[Row]:
+    known = [found["hits"], found["hits anew connected"]]
+    yield at_least(case, "hits in time, of capacity", sum(one.in_time_per_s for one in known) / most, 0.9)
+    yield at_most(case, "hits refused", sum(one.statuses.get(code, 0) for one in known for code in ("429", "503")), 0)
+    yield at_most(case, "answers other than 200, 429, 503", sum(one.others for one in found.values()), 0)
+    for name, one in found.items():
+        yield told(case, f"{name}: asked for, a second", one.asked_per_s)
+        yield told(case, f"{name}: in time, a second", one.in_time_per_s)
+        yield told(case, f"{name}: p99, ms", one.p99_ms)
+
+
+def _due(server: Server, paths: Sequence[str], kind: str) -> list[Due]:
+    return [Due(f"http://127.0.0.1:{server.port}{path}", kind) for path in paths]
+
+
+def _from_rungs(server: Server) -> Iterator[Due]:
+    """Yield variants that nobody asked for, of sources that were asked for often enough to have a smaller master."""
+    names = [f"rungs/{file.name}" for file in sources("jpeg2k", _SOURCES)]
+    wants = (Want("jpg", side, quality) for quality in itertools.count(40) for side in range(100, 500))
+    asked = itertools.product(itertools.islice(wants, 40_000), names)
+    paths = (server.path(name, want) for want, name in asked)
+    load.run(load.Load(server.port, itertools.islice(paths, 6 * _SOURCES), connections=2))
+    return iter(Due(f"http://127.0.0.1:{server.port}{path}", "mezzanine") for path in paths)
+
+
+def _at_once(parts: Sequence[_Part], seconds: float, folder: Path) -> dict[str, _Found]:
+    def one(part: _Part) -> _Found:
+        own = folder / part.name.replace(" ", "-")
+        own.mkdir(exist_ok=True)
+        return _counted(run(part.due, part.per_s, seconds, own, (), *part.options), seconds)
+
+    with ThreadPoolExecutor(len(parts)) as threads:
+        return dict(zip((part.name for part in parts), threads.map(one, parts), strict=True))
+
+
+def _counted(results: Path, seconds: float) -> _Found:
+    """Have vegeta count: millions of results are too many to read here."""
+    command = [str(program()), "report", "-type", "json", "-buckets", "[0,1s]", str(results)]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True, env=os.environ).stdout)
+    results.unlink()
+    statuses = told["status_codes"]
+    soon = told["buckets"]["0"] - sum(count for status, count in statuses.items() if status != "200")
+    return _Found(told["rate"], statuses, max(0, soon) / seconds, told["latencies"]["99th"] / 1e6)
