@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from tintype.core.binding import Binding
 from tintype.core.degrade import Kept
 
-# At worst some 20 MB: a source takes 2 KB, a result half of one.
-_SOURCES, _EACH = 2048, 16
+# Sources, results of each, and how many of the bytes that a source has been: some 20 MB if all of it is used, as a result
+# takes half a KB, and what a source meant one and a half.
+_SOURCES, _RESULTS, _MEANINGS = 2048, 16, 2
 
 
 @dataclass(slots=True)
 class _Source:
-    """Results by what was asked, the latest last, and bindings by digest."""
+    """Results by what was asked, and bindings by digest; the latest last."""
 
-    kept: OrderedDict[str, tuple[Kept, str]] = field(default_factory=OrderedDict)
+    kept: dict[str, tuple[Kept, str]] = field(default_factory=dict)
     bindings: dict[str, Binding] = field(default_factory=dict)
 
 
@@ -31,13 +32,11 @@ class Variants:
         """Remember a result, in place of what the same question was answered with before."""
         source = self._sources.pop(binding.key, None) or _Source()
         self._sources[binding.key] = source
+        source.bindings.pop(binding.digest, None)
+        source.bindings = dict([*source.bindings.items(), (binding.digest, binding)][-_MEANINGS:])
         source.kept.pop(kept.asked, None)
-        source.kept[kept.asked] = kept, binding.digest
-        if len(source.kept) > _EACH:
-            source.kept.popitem(last=False)
-        source.bindings[binding.digest] = binding
-        used = {digest for _, digest in source.kept.values()}
-        source.bindings = {digest: one for digest, one in source.bindings.items() if digest in used}
+        still = [(asked, pair) for asked, pair in source.kept.items() if pair[1] in source.bindings]
+        source.kept = dict([*still, (kept.asked, (kept, binding.digest))][-_RESULTS:])
         if len(self._sources) > _SOURCES:
             self._sources.popitem(last=False)
 
