@@ -30,13 +30,14 @@ def write(out: Path, root: Path) -> None:
         shutil.copyfile(plot, root / "docs" / "images" / plot.name.replace("compare", "performance"))
 
 
-def filled(text: str, saved: Mapping[str, Saved]) -> str:
-    """Return a document with its parts made anew; those without figures stay as they are."""
+def filled(text: str, saved: Mapping[str, Saved], render: Mapping[str, Callable[[Saved], str]] | None = None) -> str:
+    """Return a document with its parts made anew, by `render` or as rows; those without figures stay as they are."""
+    how = _RENDER if render is None else render
 
     def part(match: re.Match[str]) -> str:
         begin, name, end = match.groups()
         known = saved.get(_SOURCE.get(name, name))
-        return f"{begin}{_RENDER.get(name, plain)(known)}\n{end}" if known else match.group()
+        return f"{begin}{how.get(name, plain)(known)}\n{end}" if known else match.group()
 
     return _PART.sub(part, text)
 
