@@ -24,7 +24,7 @@ ENV = {
         *(("SHOP_OLD", "SALT"), ("PRESS", "KEY"), ("PRESS", "SALT"), ("ARCHIVE", "SECRET"), ("AZURE", "KEY")),
         *(("GCS_SERVICE", "ACCOUNT"), ("IMAGES_ADMIN", "TOKEN")),
     )
-}
+} | {"VALKEY_URL": "valkey://node:secret@valkey.internal.example:6379/0"}
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
