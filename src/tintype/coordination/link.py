@@ -18,7 +18,8 @@ from tintype.coordination.settings import SCHEMES, CoordinationSettings
 from tintype.core.errors import Misconfigured
 from tintype.ports import Clock, Telemetry
 
-_ERRORS = (ValkeyError, OSError, TimeoutError)
+# The last two come from connections that end while they are written to or read from.
+_ERRORS = (ValkeyError, OSError, TimeoutError, EOFError, RuntimeError)
 _FAILURES = 3  # in a row; a single one may be a connection that was closed at the other end
 _PROBE_S = 1.0  # about that long between two probes, so that nodes do not come back all at once
 

@@ -40,7 +40,7 @@ class Leasing:
                 refusal = await self._take(claim, ms)
                 (lacking if refusal else charged).append(claim)
                 told += () if claim.quota.dark else refusal
-        except asyncio.CancelledError:
+        except BaseException:
             self.give_back(charged, ms)
             raise
         verdict = Verdict(tuple(charged), tuple(lacking), tuple(told))
