@@ -53,7 +53,7 @@ class Prepared(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something that took time, of Clock.monotonic, and what took it within. `facts`: as of an event."""
+    """Something that took time (Clock.monotonic), and what took it within. `facts`: as of an event."""
 
     name: str
     began: float
@@ -67,11 +67,9 @@ class Tracer(Protocol):
 
     def begin(self, traceparent: bytes) -> object | None:
         """Return what stands for a request's trace; None = it has none. `traceparent`: the request's header, or empty."""
-        ...
 
     def end(self, traced: object, root: Span) -> None:
         """Take the spans of a request; its facts have the tenant and kind that its time is counted by."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,6 @@ class Acquainted(Protocol):
 
     async def known(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> Binding | None:
         """Return what is known of a source, however old."""
-        ...
 
     def may_know(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> bool:
         """Return whether a source may be known, or is being fetched: a no is certain. From any thread."""

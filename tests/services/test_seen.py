@@ -155,8 +155,8 @@ def test_when_everything_is_slow_a_few_are_told() -> None:
     for _ in range(100):
         slow.note(2.0, Timings(), {"path": "/x"})
     clock.ahead_s += 3
-    slow.note(0.5, Timings(), {})
-    slow.note(2.0, Timings(), {})
+    slow.note(0.5, Timings(), {"path": "/x"})
+    slow.note(2.0, Timings(), {"path": "/x"})
     told = [json.loads(line) for line in out.getvalue().splitlines()]
     assert len(told) == 11
     assert [line["left_out"] for line in told] == [0] * 10 + [90]

@@ -197,3 +197,11 @@ def test_an_endpoint_that_is_none_is_refused() -> None:
 def test_who_does_not_trace_does_not_load_it() -> None:
     code = "import sys, tintype.wiring; sys.exit(any(n.startswith('opentelemetry.sdk') for n in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+async def test_what_is_no_image_has_no_trace(start: Start, collector: Collector) -> None:
+    running = await start(tracing(collector.url, "trace_ratio = 1.0"))
+    for path in ("/health", "/ready", "/favicon.ico"):
+        await running.ask(path, traceparent=SAMPLED)
+    await running.ask("/unsafe/w:1/plain/local:///none.jpg")
+    assert len(collector.roots(1)) == 1

@@ -13,10 +13,12 @@ from tintype.core.binding import Binding
 from tintype.core.brief import brief
 from tintype.core.pipeline import SourceRef
 from tintype.core.shown import shown_url
-from tintype.kit.freshness import State, names_lifetime, state
+from tintype.kit.freshness import State, names_lifetime
+from tintype.kit.freshness import state as state_of
 from tintype.ports import Acquainted, Clock, Forwarded, Held, Mezzanines
 from tintype.services.look import Look, View, Want
 from tintype.services.spending import Spending
+from tintype.services.standins import ASSUME_FRESH_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +119,16 @@ class Explain:
     def _source(self, ref: SourceRef, binding: Binding | None) -> Source:
         if binding is None:
             return Source(shown_url(ref.url), known=False)
-        found = Source(shown_url(ref.url), True, self._state(ref, binding).value, binding.size)
+        state = self._state(binding, self._assumed_fresh_s(ref.url))
+        found = Source(shown_url(ref.url), True, state.value, binding.size)
         info = binding.info
         return replace(found, format=info.format.value, width=info.width, height=info.height) if info else found
 
-    def _state(self, ref: SourceRef, binding: Binding) -> State:
-        now, assumed_s = self._clock.now(), self._assumed_fresh_s(ref.url)
+    def _state(self, binding: Binding, assumed_s: float) -> State:
+        now = self._clock.now()
         if now < binding.fetched_at + assumed_s and not names_lifetime(binding.cache_control, binding.expires):
             return State.FRESH
-        return state(binding.fresh_until, binding.stale_until, now)
+        return state_of(binding.fresh_until, binding.stale_until, now)
 
     def _unfetched(self, want: Want, told: Explanation) -> Explanation:
         expected, host = self._gate.expected, urlsplit(want.asked.pipeline.source.url).netloc.rpartition("@")[2].lower()
@@ -142,7 +145,7 @@ class Explain:
             return True
         mark = SourceRef(url=want.tenant.watermark.url)
         known = await self._sources.known(want.tenant.name, mark, Forwarded())
-        return known is not None and known.info is not None and self._state(mark, known) is State.FRESH
+        return known is not None and known.info is not None and self._state(known, ASSUME_FRESH_S) is State.FRESH
 
     async def _viewed(self, view: View, told: Explanation) -> Explanation:
         way, made_from = await self._way(view)

@@ -15,7 +15,7 @@ from tintype.ports import Engine, Forwarded, Lease, Sources
 # Stand-ins with header facts kept: a few for each tenant.
 _KEPT = 1024
 # How long one is not asked for again when its origin says nothing of freshness: every result that wears it needs its digest.
-_ASSUME_FRESH_S = 60.0
+ASSUME_FRESH_S = 60.0
 
 
 class StandIns:
@@ -54,7 +54,7 @@ class StandIns:
         if not standin.url:
             raise Misconfigured("this tenant has no such image; set its data, path or url")
         ref = SourceRef(url=standin.url)
-        return await self._sources.bind(asker, ref, Forwarded(), assume_fresh_s=_ASSUME_FRESH_S)
+        return await self._sources.bind(asker, ref, Forwarded(), assume_fresh_s=ASSUME_FRESH_S)
 
     async def _fetched(self, asker: Asker, bound: Binding, standin: StandIn) -> Lease:
         return await self._sources.open(asker, bound, SourceRef(url=standin.url), Forwarded())

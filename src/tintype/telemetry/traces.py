@@ -96,7 +96,7 @@ class Traces:
         ending.start()
         ending.join(_END_S)
         _LOGGER.handlers = [logging.NullHandler()]  # what fails now, fails for good
-        self._exporter.shutdown()  # else it would try again for a while
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # else it would try again for a while
 
     def _told(self, span: Span, parent: Context, kind: SpanKind, offset_s: float) -> SpanContext:
         """Make a span and those below it; `offset_s`: of the wall clock from the monotonic one."""

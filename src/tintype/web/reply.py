@@ -134,13 +134,16 @@ class Reply:
         self._slow, self._ready_s = desk.slow, 0.0
         self.timings = Timings()
         self._tracer = desk.tracer
-        self._traced = desk.tracer.begin(request.headers.get(b"traceparent", b"")) if desk.tracer else None
-        self._watch = Watch(desk.clock) if self._traced is not None else None
-        self.timings.ended = self._watch.ended if self._watch else None
+        self._traced: object | None = None
+        self._watch: Watch | None = None
 
     def is_for(self, tenant: Tenant, show: Callable[[str], str]) -> None:
-        """Note whose request it is, and how a log may have its target."""
+        """Note whose request it is, and how a log may have its target. From then on it may be traced."""
         self.tenant, self._show = tenant, show
+        self._traced = self._tracer and self._tracer.begin(self.request.headers.get(b"traceparent", b""))
+        if self._traced is not None:
+            self._watch = Watch(self._clock)
+            self.timings.ended = self._watch.ended
 
     def shown(self) -> str:
         """Return the target for the log."""
@@ -252,15 +255,7 @@ class Reply:
         sent: int,
         error: TintypeError | None = None,
     ) -> None:
-        try:
-            await self._write(b"" if self.request.method == "HEAD" else body)
-        except TimeoutError:
-            # The body stays unfinished: the server closes the connection, and the client sees that it is short.
-            self._telemetry.count("aborts")
-            outcome, self._kind = "slow_client", "other"
-        except _CutShort:
-            self._telemetry.count("short_bodies")
-            outcome, self._kind = "cut_short", "other"
+        outcome = await self._delivered(body, outcome)
         seconds = self._clock.monotonic() - self.request.began
         tenant = self.tenant.name if self.tenant else ""
         self._telemetry.count("requests", 1, tenant=tenant, status=f"{status // 100}xx", outcome=outcome)
@@ -280,15 +275,31 @@ class Reply:
             **({"error": error.code, "message": str(error)} if error else {}),
         }
         self._telemetry.event("request", **facts)
+        facts["kind"] = self._kind
         self._slow.note(self._ready_s, self.timings, facts)
         if self._tracer is not None and self._watch is not None:
             self._trace(self._tracer, self._watch, facts, seconds)
+
+    async def _delivered(self, body: bytes | AsyncIterator[bytes], outcome: str) -> str:
+        """Send a body; returns what became of the request.
+
+        One that stays unfinished has the server close the connection, so that the client sees that it is short.
+        """
+        try:
+            await self._write(b"" if self.request.method == "HEAD" else body)
+        except TimeoutError:
+            self._telemetry.count("aborts")
+            outcome, self._kind = "slow_client", "other"
+        except _CutShort:
+            self._telemetry.count("short_bodies")
+            outcome, self._kind = "cut_short", "other"
+        return outcome
 
     def _trace(self, tracer: Tracer, watch: Watch, facts: dict[str, Any], seconds: float) -> None:
         began, timings = self.request.began, self.timings
         spans = watch.spans(began + self._ready_s, began + seconds, fetched=timings.fetched)
         plan = {"plan": brief(timings.plan)} if timings.plan else {}
-        told = {**facts, "kind": self._kind, "lane": timings.lane, **plan}
+        told = {**facts, "lane": timings.lane, **plan}
         tracer.end(self._traced, Span("request", began, began + seconds, spans, told))
 
     async def _write(self, body: bytes | AsyncIterator[bytes]) -> None:

@@ -21,7 +21,7 @@ class SlowLog:
         self._left_out = 0
 
     def note(self, ready_s: float, timings: Timings, facts: dict[str, Any]) -> None:
-        """Note an answer, by the time until it was ready. `facts`: what the request's own event has."""
+        """Note an answer, by the time until it was ready. `facts`: what the request's own event has, and its kind."""
         if not self._slow_s or ready_s <= self._slow_s:
             return
         if not self._take():
@@ -33,7 +33,6 @@ class SlowLog:
             **{**facts, "ms": round(ready_s * 1000, 2)},
             level="warning",
             lane=timings.lane,
-            kind=timings.kind,
             phases_ms=phases,
             plan=brief(timings.plan) if timings.plan else "",
             left_out=self._left_out,
