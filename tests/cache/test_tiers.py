@@ -342,6 +342,57 @@ async def test_concurrent_use_and_purges_never_give_what_was_purged(tmp_path: Pa
     await cache.close()
 
 
+# What other nodes find
+
+
+async def test_who_waits_until_an_entry_is_written_waits_for_its_latest_form_too(tmp_path: Path) -> None:
+    gated = Gated(disk(tmp_path, TickingClock(), Seen()))
+    behind = Behind(gated, purges=Purges(), telemetry=Seen(), workers=2)
+    behind.put("a", make_entry(b"1"), 0)
+    await until_waiting(gated)
+    behind.put("a", make_entry(b"2"), 0)
+    waits = asyncio.create_task(behind.written("a"))
+    await asyncio.sleep(0.02)
+    assert not waits.done()
+    gated.gate.set()
+    await waits
+    found = await gated.tier.get("a")
+    assert found is not None
+    assert found.body == b"2"
+    await behind.written("never put")
+    await behind.close(20)
+
+
+async def test_who_waits_for_what_is_given_up_is_let_go(tmp_path: Path) -> None:
+    hour_s = 3600.0
+    behind = Behind(
+        disk(tmp_path, TickingClock(), Seen()), purges=Purges(), telemetry=Seen(), workers=2, later_s=hour_s
+    )
+    behind.put("purged", make_entry(b"1"), 0)
+    waits = asyncio.create_task(behind.written("purged"))
+    await asyncio.sleep(0.02)
+    assert not waits.done()
+    behind.forget(ALL)
+    await waits
+    await behind.close(20)
+
+
+async def test_only_what_is_shared_is_waited_for(tmp_path: Path) -> None:
+    gated = Gated(disk(tmp_path, TickingClock(), Seen()))
+    alone = over(gated, Seen())
+    await alone.put("a", make_entry())
+    await alone.written("a")
+    gated.gate.set()
+    await alone.close()
+    store = MemoryStore()
+    first = tiers(tmp_path / "1", TickingClock(), Seen(), store=store)
+    second = tiers(tmp_path / "2", TickingClock(), Seen(), store=store)
+    await first.put("a" * 32, make_entry())
+    await first.written("a" * 32)
+    assert await second.get("a" * 32) == make_entry()
+    await asyncio.gather(first.close(), second.close())
+
+
 # Assembly
 
 

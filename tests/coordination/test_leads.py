@@ -12,7 +12,7 @@ from tests.coordination.conftest import Begin, Node
 from tests.coordination.server import Server
 from tintype.coordination.leads import ValkeyLead, ValkeyLeads
 
-LEAD_S = 1.0
+LEAD_S = 1.5
 
 
 class Leading:
