@@ -16,6 +16,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -26,7 +27,7 @@ from tintype.core.formats import Format
 from tintype.core.pipeline import Resize
 from tintype.dialects.imgproxy import Imgproxy, ImgproxySettings
 
-COMMANDS = ("serve", "sign", "url", "transform", "check", "config", "purge", "version")
+COMMANDS = ("serve", "sign", "url", "transform", "check", "config", "purge", "explain", "version")
 KEY, SALT = "736563726574", "68656c6c6f"
 KEYS = {"TINTYPE_TENANTS__DEFAULT__KEYS": KEY, "TINTYPE_TENANTS__DEFAULT__SALTS": SALT}
 
@@ -194,9 +195,18 @@ class Admin(http.server.BaseHTTPRequestHandler):
     status = 200
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).seen.append((self.path, self.headers["Authorization"], json.loads(body)))
-        answer = b'{"results": 3, "sources": 1}' if self.status == 200 else b'{"detail": "no such tenant"}'
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.told(body, b'{"results": 3, "sources": 1}')
+
+    def do_GET(self) -> None:
+        source = b'{"url": "https://e.com/a.jpg", "known": false, "state": ""}'
+        self.told(
+            {}, b'{"source": ' + source + b', "planned": null, "quotas": [{"name": "day"}], "steps": ["fetch", "look"]}'
+        )
+
+    def told(self, body: dict[str, object], answer: bytes) -> None:
+        type(self).seen.append((self.path, self.headers["Authorization"], body))
+        answer = answer if self.status == 200 else b'{"detail": "no such tenant"}'
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
@@ -234,6 +244,21 @@ def test_purge_asks_the_node_with_the_token(admin: str, tmp_path: Path) -> None:
     assert Admin.seen == [
         ("/v1/purge", "Bearer t0", {"source": "https://e.com/a.jpg", "soft": True, "tenant": ""}),
     ]
+
+
+def test_explain_tells_people_and_programs(admin: str, tmp_path: Path) -> None:
+    url = "/s/w:100/plain/https://e.com/a.jpg?x=1&y"
+    options: dict[str, Any] = {"cwd": tmp_path, "TINTYPE_SERVER__ADMIN_TOKEN": "t0"}
+    done = run("explain", url, "--accept", "image/webp", "--server", admin, **options)
+    assert done.returncode == 0, done.stderr
+    source = "source\n  url: https://e.com/a.jpg\n  known: False\n"
+    assert done.stdout == f"{source}quotas\n  name: day\nsteps: fetch, look\n"
+    told = json.loads(run("explain", url, "--json", "--server", admin, **options).stdout)
+    assert told["steps"] == ["fetch", "look"]
+    path, token, _ = Admin.seen[0]
+    assert (token, dict(parse_qsl(path.partition("?")[2]))) == ("Bearer t0", {"url": url, "accept": "image/webp"})
+    Admin.status = 400
+    assert "no such tenant" in run("explain", url, "--server", admin, **options).stderr
 
 
 def test_purge_says_why_it_could_not(admin: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from tintype.cli.check import check
+from tintype.cli.explain import explain
 from tintype.cli.purge import purge
 from tintype.cli.serve import serve
 from tintype.cli.show import config
@@ -39,5 +40,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="tintype: a signed URL in, the right image out.",
 )
-for command in (serve, sign, url, transform, check, config, purge, version):
+for command in (serve, sign, url, transform, check, config, purge, explain, version):
     app.command()(command)

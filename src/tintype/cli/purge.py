@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
 from typing import Annotated
 
 import typer
 
-from tintype.cli.common import ConfigFile, Sets, loaded
-from tintype.core.errors import Misconfigured, TintypeError
-
-TIMEOUT_S = 60.0
-ANSWER_BYTES = 1_000_000
+from tintype.cli.common import ConfigFile, Sets
+from tintype.cli.node import Node
 
 
 def purge(
@@ -41,42 +35,7 @@ def purge(
     named = {name: value for name, value in wanted.items() if value}
     if len(named) != 1:
         raise typer.BadParameter("give exactly one of --url, --source, --prefix, --tag and --all")
-    settings = loaded(config, sets).config.server
-    if not settings.admin_token:
-        raise Misconfigured(
-            "server.admin_token is not set here; set it (TINTYPE_SERVER__ADMIN_TOKEN) as the server has it"
-        )
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    base = server or f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    done = _post(
-        f"{base.rstrip('/')}{settings.path_prefix}/v1/purge",
-        settings.admin_token,
-        named | {"soft": soft, "tenant": tenant},
-    )
+    done = Node(server, config, sets).post("purge", named | {"soft": soft, "tenant": tenant})
     typer.echo(
         f"{done.get('results', 0)} results and {done.get('sources', 0)} sources {'are stale' if soft else 'dropped'}"
     )
-
-
-def _post(url: str, token: str, body: dict[str, object]) -> dict[str, object]:
-    if not url.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{url} is not an http URL", param_hint="--server")
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - http and https only, above
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            found: dict[str, object] = json.loads(answer.read(ANSWER_BYTES))
-            return found
-    except urllib.error.HTTPError as error:
-        raise TintypeError(f"{url} answered {error.code}: {_detail(error)}") from None
-    except (urllib.error.URLError, TimeoutError) as error:
-        raise TintypeError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
-    except ValueError:
-        raise TintypeError(f"{url} did not answer with JSON; is this a tintype server?") from None
-
-
-def _detail(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.loads(error.read(ANSWER_BYTES))["detail"])
-    except (ValueError, KeyError, TypeError, OSError):
-        return str(error.reason)

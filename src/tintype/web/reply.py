@@ -276,7 +276,8 @@ class Reply:
         }
         self._telemetry.event("request", **facts)
         facts["kind"] = self._kind
-        self._slow.note(self._ready_s, self.timings, facts)
+        if self.tenant is not None:
+            self._slow.note(self._ready_s, self.timings, facts)
         if self._tracer is not None and self._watch is not None:
             self._trace(self._tracer, self._watch, facts, seconds)
 
