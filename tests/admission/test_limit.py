@@ -90,6 +90,13 @@ def test_failures_lower_it_to_its_least_and_answers_raise_it_again() -> None:
     assert limit.calls == 64
 
 
+def test_few_calls_say_nothing_of_many() -> None:
+    limit = Limit(64)
+    for turn in range(100):
+        limit.took(0.2 if turn < 50 else 3.0, 2, float(turn))
+    assert limit.calls == 16
+
+
 def test_two_hosts_know_nothing_of_each_other() -> None:
     good, bad = Host(0.2, room=1000).run(20), Host(0.2, room=1000).run(20)
     bad.base_s = 2.0

@@ -207,7 +207,45 @@ async def test_who_stops_waiting_leaves_nothing_behind(make: Make, origin: Origi
     assert origin.count("/x1") == 0
 
 
+async def test_a_slot_that_comes_to_who_has_just_left_is_the_next_ones(make: Make) -> None:
+    desk = make(limits=Limits(fetches_per_host=1))
+    guarded, deadline = desk.sources._origins._hosts, desk.clock.monotonic() + 60
+
+    async def visit() -> None:
+        async with guarded.visit("host", "url", deadline):
+            pass
+
+    async with guarded.visit("host", "url", deadline):
+        leaving = asyncio.create_task(visit())
+        await asyncio.sleep(0)
+    leaving.cancel()  # after its slot came, and before it knows
+    assert await ends(leaving) == [asyncio.CancelledError]
+    async with asyncio.timeout(5):
+        await visit()
+
+
 # Hosts that are down
+
+
+async def test_who_waits_when_a_host_turns_out_to_be_down_is_told_at_once(make: Make, origin: Origin) -> None:
+    desk = make()
+    held, go = Held(origin, *paths(11)), asyncio.Event()
+
+    async def fail(asked: Asked) -> None:
+        await go.wait()
+        await asked.answer(b"", 500)
+
+    origin.on |= dict.fromkeys(paths(5, "bad"), fail)
+    under_way = [asyncio.create_task(desk.bind(origin.url + path)) for path in (*paths(11), *paths(5, "bad"))]
+    await until(lambda: len(origin.asked) == 16)
+    waiting = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(3, "late")]
+    (host,) = desk.sources._origins._hosts._hosts.values()
+    await until(lambda: len(host.waiting) == 3)
+    go.set()
+    assert await ends(*waiting) == [SourceBusy] * 3
+    assert held.running == 11
+    held.go.set()
+    await ends(*under_way)
 
 
 async def test_a_host_that_cannot_be_reached_is_refused_at_once_and_asked_again(
