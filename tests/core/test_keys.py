@@ -191,3 +191,17 @@ def test_parts_do_not_run_together() -> None:
     assert fingerprint(b"ab", b"c") != fingerprint(b"a", b"bc")
     assert fingerprint(b"", b"a") != fingerprint(b"a", b"")
     assert len(fingerprint()) == 32
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://User:pw@Example.com:8443/a?b", "example.com:8443"),
+        ("http://[::1]:80/a", "[::1]:80"),
+        ("s3://Bucket/example.com", "s3://bucket"),
+        ("local:///a/b", "local://"),
+        ("http://[broken/a", ""),
+    ],
+)
+def test_the_host_of_a_source_has_no_credentials(url: str, host: str) -> None:
+    assert SourceRef(url=url).host == host

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -214,6 +215,16 @@ class SourceRef(Value, frozen=True):
 
     url: str
     buster: str = ""
+
+    @property
+    def host(self) -> str:
+        """Who is asked for it, without credentials: host and port, or an object store's scheme and bucket."""
+        scheme = self.url.partition("://")[0].lower()
+        try:
+            host = urlsplit(self.url).netloc.rpartition("@")[2].lower()
+        except ValueError:
+            return ""
+        return host if scheme in ("http", "https") else f"{scheme}://{host}"
 
 
 class Bounds(Value, frozen=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from tintype.admission.expect import kind_of
 from tintype.admission.gate import Gate, Refusal
@@ -13,7 +12,7 @@ from tintype.core.binding import Binding
 from tintype.core.brief import brief
 from tintype.core.pipeline import SourceRef
 from tintype.core.shown import shown_url
-from tintype.kit.freshness import State, names_lifetime
+from tintype.kit.freshness import State, ends_at
 from tintype.kit.freshness import state as state_of
 from tintype.ports import Acquainted, Clock, Forwarded, Held, Mezzanines
 from tintype.services.look import Look, View, Want
@@ -125,13 +124,10 @@ class Explain:
         return replace(found, format=info.format.value, width=info.width, height=info.height) if info else found
 
     def _state(self, binding: Binding, assumed_s: float) -> State:
-        now = self._clock.now()
-        if now < binding.fetched_at + assumed_s and not names_lifetime(binding.cache_control, binding.expires):
-            return State.FRESH
-        return state_of(binding.fresh_until, binding.stale_until, now)
+        return state_of(ends_at(binding, assumed_s), binding.stale_until, self._clock.now())
 
     def _unfetched(self, want: Want, told: Explanation) -> Explanation:
-        expected, host = self._gate.expected, urlsplit(want.asked.pipeline.source.url).netloc.rpartition("@")[2].lower()
+        expected, host = self._gate.expected, want.asked.pipeline.source.host
         found = self._admission(want, expected.typical_ms, after_s=expected.fetch_s(host))
         steps = ("fetch", "look", "render") if found.lets_in else ("refuse: shed",)
         why = (

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -81,7 +80,7 @@ class Origins:
             SourceError: as the fetcher says; SourceBusy if the host is not to be asked.
             Shed: there is too much to do.
         """
-        host = host_of(want.ref.url)
+        host = want.ref.host
         scheme, fetcher = self._fetcher(want.ref.url)
         async with self._hosts.visit(host, want.ref.url, want.asker.deadline) as visit:
             with nullcontext() if known else self._gate.fetching(want.asker, host, visit.started):
@@ -155,13 +154,3 @@ class Origins:
             private=fresh.private or want.forwarded.private,
             ahead_s=ahead_s(self._clock.now() - asked_at, 1.0 - random.random()),  # noqa: S311 - no secret
         )
-
-
-def host_of(url: str) -> str:
-    """Return the host of a source, without credentials; for an object store scheme and bucket."""
-    scheme = url.partition("://")[0].lower()
-    try:
-        host = urlsplit(url).netloc.rpartition("@")[2].lower()
-    except ValueError:
-        return ""
-    return host if scheme in ("http", "https") else f"{scheme}://{host}"

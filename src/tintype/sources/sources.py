@@ -30,7 +30,7 @@ from tintype.kit.recent import Recent
 from tintype.ports import Clock, Forwarded, Telemetry
 from tintype.sources.bindings import Bindings
 from tintype.sources.mezzanines import Mezzanines
-from tintype.sources.origins import Got, Origins, Want, host_of
+from tintype.sources.origins import Got, Origins, Want
 from tintype.sources.purges import Purges
 from tintype.sources.spool import Body, SourceLease
 
@@ -178,9 +178,7 @@ class SourceStore:
             if not error.forgivable or self._clock.now() >= known.error_until:
                 raise
             # The host and no more of the URL: a query may hold a credential.
-            self._telemetry.event(
-                "source_stale_served", tenant=want.tenant, host=host_of(want.ref.url), error=error.code
-            )
+            self._telemetry.event("source_stale_served", tenant=want.tenant, host=want.ref.host, error=error.code)
             return known
 
     # Asking
