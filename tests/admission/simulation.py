@@ -1,9 +1,13 @@
-"""A node in virtual time: the production deciders, seeded traffic, and workers that take as long as they are told to."""
+"""A node in virtual time: the production deciders, seeded traffic, and workers that take as long as they are told to.
+
+Whatever happens in it, what holds for every load is looked at after each event; what does not is told with the seed.
+"""
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +32,7 @@ class Work:
     fetch_s: float = 0.02
     kind: str = "photo"
     peak_bytes: float = 0.0
+    key: str = ""  # of the result; asked for again, it is waited for or, once made, there
 
 
 @dataclass(frozen=True)
@@ -67,24 +72,30 @@ class _Request:
     work: Work
     arrived: float
     charge: Charge | None = None
+    joined: list[_Request] = field(default_factory=list)  # who waits for the same result
+    lost: int = 0  # workers that broke under it
 
 
 class Simulation:
     """Runs streams of requests to an end. `at`: changes to the node at certain times, such as workers taken away."""
 
-    def __init__(self, streams: Sequence[Stream], rules: Rules, *, seed: int, patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self, streams: Sequence[Stream], rules: Rules, *, seed: int, patience: Patience = PATIENCE, most: int = 10_000
+    ) -> None:
+        self.seed, self.rules, self.most = seed, rules, most
         self.rng = random.Random(seed)
         self.queue: Queue[_Request] = Queue(rules)
         self.backlog = Backlog(rules)
         self.expectation = Expectation(50.0)
-        self.gate = Gate(self.backlog, self.expectation, patience, most=10_000)
+        self.gate = Gate(self.backlog, self.expectation, patience, most=most)
         self.outcomes: dict[str, Outcome] = defaultdict(Outcome)
         self.free = rules.workers
         self.slowness = 1.0
         self.now = 0.0
-        self.longest_queue = 0
-        self.idle_while_waiting = 0
+        self.made = 0
         self._streams = streams
+        self._flights: dict[str, _Request] = {}
+        self._kept: set[str] = set()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
 
@@ -99,7 +110,21 @@ class Simulation:
             self.now, _, event = heapq.heappop(self._events)
             event()
             self._dispatch()
+            self._look()
+        self._look_at_the_end()
         return self.outcomes
+
+    def break_worker(self, away_s: float = 1.0) -> None:
+        """Have a worker that does something die before it began with it; another one takes its place after a while."""
+        place = next((place for place in self.queue.running if not place.item.lost), None)
+        if place is None:
+            return
+        place.item.lost += 1
+        self.queue.back(place)
+        self.at(self.now + away_s, self._replaced)
+
+    def _replaced(self) -> None:
+        self.free += 1
 
     # A request's way
 
@@ -120,10 +145,12 @@ class Simulation:
         request = _Request(asker, stream.work(self.rng), self.now)
         outcome = self._outcome(request)
         outcome.asked += 1
+        if self._is_there(request):
+            return
         after_s = self.expectation.fetch_s("host")
         ticket = self.gate.admit(asker, self.expectation.typical_ms, self.now, after_s=after_s)
         if isinstance(ticket, Refusal):
-            outcome.refused += 1
+            self._end(request, refused=True)
             return
         self.at(self.now + request.work.fetch_s, lambda: self._fetched(request, ticket))
 
@@ -134,35 +161,87 @@ class Simulation:
         ms = self.expectation.of((work.kind, 0), work.predicted_ms)
         render = self.gate.admit(replace(request.asker, invested=True), ms, self.now, fetched=True)
         if isinstance(render, Refusal):
-            self._outcome(request).refused += 1
+            self._end(request, refused=True)
             return
         request.charge = render
         self.queue.join(Place(request, request.asker, ms, work.peak_bytes), self.now)
 
     def _dispatch(self) -> None:
         for place in self.queue.given_up(self.now):
-            self._outcome(place.item).given_up += 1
             self._leave(place.item)
+            self._end(place.item, given_up=True)
         while self.free > 0 and (turn := self.queue.next(self.now)) is not None:
+            self._holds(self.now <= turn.asker.deadline, "work begins that nobody wants any more")
             self.queue.began(turn, self.now)
             self.free -= 1
             took_ms = turn.item.work.takes_ms * self.slowness
             self.at(self.now + took_ms / 1000, self._ending(turn, took_ms))
-        self.longest_queue = max(self.longest_queue, len(self.queue))
 
     def _ending(self, place: Place[_Request], took_ms: float) -> Callable[[], None]:
+        lost = place.item.lost
+
         def end() -> None:
+            if place.item.lost != lost:
+                return  # its worker has died
             self.free += 1
             self.queue.ended(place, self.now)
             request = place.item
             work = request.work
             self.expectation.learn((work.kind, 0), work.predicted_ms, took_ms)
             self._leave(request)
-            outcome = self._outcome(request)
-            outcome.answered.append(self.now - request.arrived)
-            outcome.done_ms += work.takes_ms * (self.now - request.arrived <= IN_TIME_S)
+            self.made += 1
+            self._outcome(request).done_ms += work.takes_ms * (self.now - request.arrived <= IN_TIME_S)
+            self._end(request)
 
         return end
+
+    def _is_there(self, request: _Request) -> bool:
+        """Answer at once what is kept, and join what is being made."""
+        key = request.work.key
+        if key in self._kept:
+            self._outcome(request).answered.append(0.0)
+        elif key in self._flights:
+            self._flights[key].joined.append(request)
+        elif key:
+            self._flights[key] = request
+            return False
+        return bool(key)
+
+    def _end(self, request: _Request, *, refused: bool = False, given_up: bool = False) -> None:
+        """Tell who asked, and who joined, what became of it."""
+        key = request.work.key
+        self._flights.pop(key, None)
+        if key and not (refused or given_up):
+            self._kept.add(key)
+        for one in (request, *request.joined):
+            outcome = self._outcome(one)
+            outcome.refused += refused
+            outcome.given_up += given_up
+            if not (refused or given_up):
+                outcome.answered.append(self.now - one.arrived)
+
+    # What holds for every load
+
+    def _look(self) -> None:
+        queue, rules = self.queue, self.rules
+        running_bytes = sum(place.peak_bytes for place in queue.running)
+        self._holds(len(queue.running) <= rules.workers, "more runs than there are workers")
+        self._holds(len(queue.running) < 2 or running_bytes <= rules.memory_bytes, "more memory is taken than there is")
+        self._holds(len(self.backlog) <= self.most, "more was let in than may be")
+        self._holds(len(queue) <= len(self.backlog), "something waits that was not let in")
+        idle = self.free and math.isinf(rules.memory_bytes)
+        light = idle and any(place.ms <= rules.heavy_ms for place in queue.waiting)
+        self._holds(not light, "a worker is idle while work waits")
+
+    def _look_at_the_end(self) -> None:
+        self._holds(not self.queue.waiting and not self.queue.running and not self.backlog, "something is left")
+        self._holds(self.free == self.rules.workers, "a worker was not given back")
+        for name, one in self.outcomes.items():
+            told = len(one.answered) + one.refused + one.given_up
+            self._holds(one.asked == told, f"{name} asked {one.asked} times and heard {told} times")
+
+    def _holds(self, holds: bool, otherwise: str) -> None:
+        assert holds, f"seed {self.seed}, at {self.now:.3f} s: {otherwise}"
 
     def _leave(self, request: _Request) -> None:
         if request.charge is not None:
@@ -172,12 +251,14 @@ class Simulation:
         return self.outcomes[f"{request.asker.tenant}/{request.asker.client}/{request.asker.lane.name}"]
 
 
-def steady(ms: float, *, spread: float = 0.3, wrong: float = 1.0, **more: float) -> Callable[[random.Random], Work]:
+def steady(
+    ms: float, *, spread: float = 0.3, wrong: float = 1.0, fetch_s: float = 0.02, peak_bytes: float = 0.0
+) -> Callable[[random.Random], Work]:
     """Return work that takes about so long, spread by a part of it, and predicted as `wrong` times as much."""
 
     def work(rng: random.Random) -> Work:
         takes = ms * (1 - spread + 2 * spread * rng.random())
-        return Work(predicted_ms=takes * wrong, takes_ms=takes, kind=f"{ms}", **more)
+        return Work(predicted_ms=takes * wrong, takes_ms=takes, fetch_s=fetch_s, kind=f"{ms}", peak_bytes=peak_bytes)
 
     return work
 

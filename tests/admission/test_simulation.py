@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from tests.admission.simulation import PREFETCH, Outcome, Simulation, Stream, Work, steady, tenants
-from tintype.admission.asker import Asker
+from tests.admission.simulation import IN_TIME_S, PREFETCH, Outcome, Simulation, Stream, Work, steady, tenants
+from tintype.admission.asker import Asker, Lane
 from tintype.admission.queue import Rules
 
 SEEDS = [1, 2]
@@ -147,3 +148,92 @@ def test_after_a_flash_crowd_the_node_is_itself_at_once(seed: int) -> None:
     outcomes = node.run(30.0)
     assert outcomes["a//INTERACTIVE"].refused == refused[0]
     assert len(node.queue) == len(node.backlog) == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_one_flash_crowd_wants_is_made_once(seed: int) -> None:
+    """A hot key: one result at fifty times the capacity costs one render, and the rest of the tenant does not notice."""
+
+    def hot(_: random.Random) -> Work:
+        return Work(MS, MS, key="hot")
+
+    node = Simulation(
+        [Stream(A, 0.7 * CAPACITY, steady(MS)), Stream(Asker("a", "crowd"), 50 * CAPACITY, hot, begins_s=5.0)],
+        RULES,
+        seed=seed,
+    )
+    outcomes = node.run(15.0)
+    rest, crowd = outcomes["a//INTERACTIVE"], outcomes["a/crowd/INTERACTIVE"]
+    assert crowd.in_time == crowd.asked > 100
+    assert rest.refused + rest.given_up <= 0.001 * rest.asked
+    assert node.made == len(rest.answered) + 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_workers_that_die_cost_what_they_would_have_done_and_nothing_else(seed: int) -> None:
+    """One of two workers dies every two seconds and is back after one: a quarter of the time of both is gone."""
+    node = Simulation([Stream(A, 3 * CAPACITY, steady(MS))], RULES, seed=seed)
+    for second in range(2, 30, 2):
+        node.at(second, node.break_worker)
+    outcome = only(node.run(30.0))
+    assert outcome.given_up == 0
+    assert outcome.in_time / 30 >= 0.9 * 0.75 * CAPACITY
+    assert outcome.percentile_s(100) <= 2 * IN_TIME_S
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("wrong", [0.2, 5.0])
+def test_what_is_mispredicted_by_five_costs_others_nothing(wrong: float, seed: int) -> None:
+    """A tenant whose images are five times as heavy as they look, or as light, has its share and no more."""
+    odd = Stream(Asker("odd"), 5 * CAPACITY, steady(MS + 1, wrong=wrong))
+    outcomes = run(odd, Stream(Asker("plain"), 5 * CAPACITY, steady(MS)), seed=seed, seconds=60)
+    done = {name.partition("/")[0]: outcome.done_ms for name, outcome in outcomes.items()}
+    assert max(done.values()) <= 1.05 * min(done.values())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_origin_that_hangs_holds_nobody_up_but_itself(seed: int) -> None:
+    slow = Stream(Asker("slow"), CAPACITY, steady(MS, fetch_s=5.0), begins_s=5.0)
+    outcomes = run(Stream(A, 0.5 * CAPACITY, steady(MS)), slow, seed=seed)
+    quick = outcomes["a//INTERACTIVE"]
+    assert quick.in_time >= 0.998 * quick.asked
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nobody_starves(seed: int) -> None:
+    """Lower lanes beside three times the capacity of the highest, and large work beside as much of small."""
+    lower = [Stream(Asker("a", lane=lane), CAPACITY, steady(MS)) for lane in (PREFETCH, Lane.JOB)]
+    outcomes = run(Stream(A, 3 * CAPACITY, steady(MS)), *lower, seed=seed)
+    assert min(len(outcome.answered) for outcome in outcomes.values()) >= 5
+    large = Stream(Asker("a", "press"), CAPACITY, steady(1500))
+    outcomes = run(Stream(Asker("a", "page"), 3 * CAPACITY, steady(8)), large, seed=seed)
+    assert len(outcomes["a/press/INTERACTIVE"].answered) >= 10
+
+
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_in_any_weather_what_holds_for_every_load_holds(seed: int) -> None:
+    """Tenants, lanes, costs, mispredictions, origins, deaths and slowness drawn by lot; the simulation looks itself."""
+    rng = random.Random(seed)
+    rules = replace(RULES, workers=rng.choice([1, 2, 4, 16]), memory_bytes=rng.choice([float("inf"), 3e8]))
+    node = Simulation(
+        [drawn(rng, rules) for _ in range(rng.randint(1, 8))], rules, seed=seed, most=rng.choice([20, 1000])
+    )
+    for _ in range(rng.randint(0, 10)):
+        node.at(rng.uniform(1, 14), node.break_worker)
+    for when in (4.0, 8.0):
+        node.at(when, partial(setattr, node, "slowness", rng.choice([0.5, 1.0, 3.0])))
+    assert any(outcome.answered for outcome in node.run(15.0).values())
+
+
+def drawn(rng: random.Random, rules: Rules) -> Stream:
+    """Return a stream drawn by lot, of up to five times what the workers can do."""
+    ms = rng.choice([5.0, MS, 200.0, 1500.0])
+    asker = Asker(
+        f"tenant{rng.randint(0, 4)}", rng.choice(["", "page", "press"]), rng.choice(list(Lane)), rng.choice([1, 3])
+    )
+    work = steady(
+        ms, wrong=rng.choice([0.2, 1.0, 5.0]), fetch_s=rng.choice([0.0, 0.06, 2.0]), peak_bytes=rng.choice([0, 2e8])
+    )
+    begins = rng.uniform(0, 8)
+    per_s = rng.choice([0.2, 1.0, 5.0]) * rules.workers * 1000 / ms
+    return Stream(asker, min(per_s, 400.0), work, begins, begins + rng.uniform(2, 10), rng.choice([0.5, 10.0]))
