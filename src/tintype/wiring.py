@@ -7,6 +7,7 @@ import base64
 import binascii
 import math
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -263,7 +264,9 @@ def _patient(rules: Rules) -> Rules:
 
 
 def _gate(config: Config, rules: Rules, patience: Patience) -> Gate:
-    return Gate(Backlog(rules), Expectation(_TYPICAL_MS), patience, most=config.limits.render_queue)
+    return Gate(
+        Backlog(rules), Expectation(_TYPICAL_MS), patience, most=config.limits.render_queue, lock=threading.RLock()
+    )
 
 
 def _reserve(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Pool:

@@ -29,9 +29,9 @@ def test_of_a_crowd_one_is_weighed_in_every_interval(lately: Refusals) -> None:
 
 
 def test_a_refusal_is_forgotten_soon(lately: Refusals) -> None:
-    assert lately.any(10.09)
-    assert not lately.any(10.11)
-    assert not any(refused(lately, 10.11) for _ in range(5))
+    assert lately.any(10.49)
+    assert not lately.any(10.51)
+    assert not any(refused(lately, 10.51) for _ in range(5))
 
 
 def test_none_is_weighed_before_there_is_room_but_for_no_longer_than_a_moment() -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.cache.support import TickingClock
 from tests.sources.conftest import Lasting
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.backlog import Backlog
+from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.expect import Expectation
 from tintype.admission.gate import Gate, Patience
 from tintype.admission.queue import Rules
@@ -52,7 +52,7 @@ class Stand:
         self.clock, self.log = StillClock(), io.StringIO()
         self.telemetry = NodeTelemetry(TelemetrySettings(), out=self.log, strict=True)
         rules = Rules(workers=1)
-        self.backlog = Backlog(rules)
+        self.backlog, self.charges = Backlog(rules), list[Charge]()
         self.gate = Gate(self.backlog, Expectation(50.0), Patience(0.25, 0.25), most=100)
         (folder / "root").mkdir()
         (folder / "root" / "known.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
@@ -74,10 +74,14 @@ class Stand:
     def crowd(self, tenant: str = "red", lane: Lane = Lane.INTERACTIVE, *, client: str = "", works: int = 10) -> None:
         """Have a fetch of a tenant's client refused."""
         asker = Asker(tenant, client, lane)
-        for _ in range(works):
-            self.backlog.add(asker, 100.0, fetched=True)
+        self.charges += [self.backlog.add(asker, 100.0, fetched=True) for _ in range(works)]
         with pytest.raises(Shed), self.gate.fetching(asker, "host", self.clock.monotonic()):
             pass
+
+    def empty(self) -> None:
+        """Have the crowd's work done."""
+        while self.charges:
+            self.gate.leave(self.charges.pop())
 
     async def know(self, url: str, tenant: str = "red") -> None:
         asker = Asker(tenant, deadline=self.clock.monotonic() + 20)
@@ -154,18 +158,39 @@ async def test_a_refusal_is_good_for_its_client_and_for_all_if_it_had_no_work_he
         stand.backlog.add(Asker("red", str(number)), 100.0, fetched=True)
     stand.crowd(client="203.0.113.7", works=0)
     assert stand.ask(x_forwarded_for=b"203.0.113.8") is not None
-    assert stand.ask(x_forwarded_for=b"203.0.113.8", priority=b"u=7") is None  # another lane
     assert stand.ask(x_forwarded_for=b"203.0.113.8", priority=b"u=7", peer="198.51.100.1") is not None
 
 
-async def test_a_refusal_is_good_for_a_moment_its_tenant_and_its_lane(stand: Stand) -> None:
+async def test_others_than_who_was_refused_are_weighed_by_themselves(stand: Stand) -> None:
     await stand.know(KNOWN)
     stand.crowd()
-    assert stand.ask(at="/blue/trusted/w:10/plain/") is None
-    assert stand.ask(sec_purpose=b"prefetch") is None
+    assert stand.ask(at="/blue/trusted/w:10/plain/") is None  # has a share of its own
+    assert stand.ask(sec_purpose=b"prefetch") is not None  # comes after those who were refused
     assert stand.ask() is not None
+
+
+async def test_a_refusal_is_good_for_a_moment(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    assert stand.ask() is not None
+    stand.clock.ahead_s += 0.6
+    assert stand.ask() is None  # weighed by the usual way
+
+
+async def test_who_is_weighed_and_would_be_refused_is_turned_away_too(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    for _ in range(10):  # the last of them long after the first refusal: these were refusals as well
+        stand.clock.ahead_s += 0.2
+        assert stand.ask() is not None
+
+
+async def test_who_is_weighed_and_has_room_is_let_pass(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    stand.empty()
     stand.clock.ahead_s += 0.2
-    assert stand.ask() is None
+    assert [stand.ask() is None for _ in range(3)] == [True, False, False]
 
 
 async def test_prefetches_are_turned_away_by_themselves(stand: Stand) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 
@@ -54,7 +54,7 @@ class Patience:
 _INVESTED = 2.5
 # A browser asks for so many images of a host at once (HTTP/1.1): that many are not too many, however long each takes.
 _AT_ONCE = 6
-# Of those like what was refused, one is weighed at least so often, and twice as often as a worker becomes free. Seconds.
+# Of those like what was refused, one is weighed at least so often, and as often as a worker becomes free. Seconds.
 _WEIGHED_S = 0.02
 # Bursts further apart are two of them. Seconds.
 _CALM_S = 2.0
@@ -68,11 +68,21 @@ _PRESSED = 0.5
 class Gate:
     """Lets work in while it will begin soon enough. It is left when the work is done, or will not be done.
 
-    `most`: how much may be let in at once, however little it costs.
+    `most`: how much may be let in at once, however little it costs. `lock`: held over each decision, where more than one
+    thread asks; a thread may take it again.
     """
 
-    def __init__(self, backlog: Backlog, expected: Expectation, patience: Patience, *, most: int) -> None:
+    def __init__(
+        self,
+        backlog: Backlog,
+        expected: Expectation,
+        patience: Patience,
+        *,
+        most: int,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
         self.expected = expected
+        self._lock = nullcontext() if lock is None else lock
         self._backlog, self._patience, self._most = backlog, patience, most
         self._crowds, self._pressed = Crowds(_CALM_S), Crowds(_CALM_S)
         self._refusals, self._trials = Refusals(), Trials(_TRIAL_S)
@@ -91,17 +101,16 @@ class Gate:
             DeadlinePassed: its client will have gone by then.
         """
         ms = self.expected.typical_ms
-        found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host))
-        if isinstance(found, Refusal) and found.late and self._trials.due(host, now):
-            found = self._backlog.add(asker, ms, fetched=False)
-        if isinstance(found, Refusal):
-            error = _error(found)
-            self._note(asker, found, error, now)
-            raise error
+        with self._lock:
+            found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host))
+            if isinstance(found, Refusal) and found.late and self._trials.due(host, now):
+                found = self._backlog.add(asker, ms, fetched=False)
+            if isinstance(found, Refusal):
+                raise self._noted(asker, found, now)
         try:
             yield
         finally:
-            self._backlog.take_off(found)
+            self.leave(found)
 
     def render(self, asker: Asker, ms: float, now: float) -> Charge:
         """Return a ticket for a render of so many milliseconds. Raises as `fetching`."""
@@ -111,34 +120,44 @@ class Gate:
         return found
 
     def shut(self, now: float) -> bool:
-        """Tell whether any fetch was refused a moment ago. From any thread, as is `refused`."""
+        """Tell whether any fetch was refused a moment ago. From any thread, as are the next two."""
         return self._refusals.any(now)
 
     def refused(self, tenant: str, client: str, lane: Lane, now: float) -> Shed | None:
         """Return what a client's fetch was refused with a moment ago, for others like it but a few, which are to be weighed."""
         return self._refusals.of(tenant, client, lane, now, every_s=self._weighed_s)
 
+    def refusal(self, asker: Asker, host: str, now: float) -> Shed | None:
+        """Return what a fetch would be refused with if it were asked for now, None: it would not be, or for its deadline."""
+        with self._lock:
+            found = self.weigh(asker, self.expected.typical_ms, now, after_s=self.expected.fetch_s(host))
+            error = self._noted(asker, found, now) if isinstance(found, Refusal) else None
+        return error if isinstance(error, Shed) else None
+
     @property
     def _weighed_s(self) -> float:
-        return min(_WEIGHED_S, self.expected.typical_ms / 1000 / self.rules.workers / 2)
+        return min(_WEIGHED_S, self.expected.typical_ms / 1000 / self.rules.workers)
 
-    def _note(self, asker: Asker, found: Refusal, error: Shed | DeadlinePassed, now: float) -> None:
+    def _noted(self, asker: Asker, found: Refusal, now: float) -> Shed | DeadlinePassed:
         """Note a refusal. Who has no work here waits least of its tenant's clients: what is too long for it is so for all."""
-        if not isinstance(error, Shed):
-            return  # a deadline of one client says nothing of others
-        whose = asker.client if self._backlog.has(asker) else None
-        excess_s = found.wait_s - found.patience_s
-        self._refusals.note((asker.tenant, whose, asker.lane), error, now, excess_s=excess_s, every_s=self._weighed_s)
+        error = _error(found)
+        if isinstance(error, Shed):  # the deadline of one says nothing of others
+            like = asker.tenant, asker.client if self._backlog.has(asker) else None, asker.lane
+            excess_s = found.wait_s - found.patience_s
+            self._refusals.note(like, error, now, excess_s=excess_s, every_s=self._weighed_s)
+        return error
 
     def leave(self, ticket: Charge) -> None:
-        self._backlog.take_off(ticket)
+        with self._lock:
+            self._backlog.take_off(ticket)
 
     def admit(
         self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False
     ) -> Charge | Refusal:
         """Charge work of so many milliseconds, or say why not. See `weigh`."""
-        found = self.weigh(asker, ms, now, after_s=after_s, fetched=fetched)
-        return found if isinstance(found, Refusal) else self._backlog.add(asker, ms, fetched=fetched)
+        with self._lock:
+            found = self.weigh(asker, ms, now, after_s=after_s, fetched=fetched)
+            return found if isinstance(found, Refusal) else self._backlog.add(asker, ms, fetched=fetched)
 
     def weigh(
         self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False

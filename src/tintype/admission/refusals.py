@@ -12,7 +12,7 @@ from tintype.core.errors import Shed
 Like: TypeAlias = tuple[str, str | None, Lane]
 
 # How long a refusal is one of a moment ago; longest time in which none like it is weighed. Seconds.
-_LATELY_S, _UNWEIGHED_S = 0.1, 0.1
+_LATELY_S, _UNWEIGHED_S = 0.5, 0.1
 _REMEMBERED = 1000
 
 
@@ -43,7 +43,7 @@ class Refusals:
         if len(self._lately) >= _REMEMBERED:
             self._lately = {}
         unweighed_s = min(max(excess_s, every_s), _UNWEIGHED_S)
-        self._until = now + max(_LATELY_S, unweighed_s)
+        self._until = now + _LATELY_S
         self._lately[like] = _Refused(shed, self._until, now + unweighed_s)
 
     def of(self, tenant: str, client: str, lane: Lane, now: float, *, every_s: float) -> Shed | None:

@@ -1,4 +1,4 @@
-"""Turned away: in the server's own thread, what the gate has just refused the like of, so that a flood costs next to nothing.
+"""Turned away: in the server's own thread, what the gate refuses while it has just refused others: a flood costs next to nothing.
 
 Nobody is turned away who may be served without a fetch: only sources that are certainly not known here. Whatever is not
 plain takes the usual way, and is judged there.
@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeAlias
 
+from tintype.admission.asker import Asker
 from tintype.admission.gate import Gate
 from tintype.core.asked import Asked
 from tintype.core.errors import Shed, TintypeError
 from tintype.core.limits import Limits
+from tintype.core.tenant import Tenant
 from tintype.ports import Acquainted, Clock, Prepared
 from tintype.web.forward import forwarded
 from tintype.web.memo import Headers
 from tintype.web.mounts import Mount, Site
-from tintype.web.proxies import Proxies
+from tintype.web.proxies import Proxies, Said
 from tintype.web.reply import Messages, common, of_error, of_text, peer_of, raw_path, within
 
 Count: TypeAlias = Callable[[float], None]
@@ -57,7 +59,7 @@ class TurnAway:
         mount, rest = found
         said = self._proxies.said(peer_of(scope), headers)
         shed = self._gate.refused(mount.tenant.name, said.client, said.lane, began)
-        if shed is None or mount.tenant.delivery.secret:
+        if mount.tenant.delivery.secret:
             return None
         target = rest + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
         try:
@@ -66,7 +68,13 @@ class TurnAway:
             return None
         if self._may_be_known(mount, asked, headers):
             return None
-        return self._told(scope["method"], mount, mount.shown(path, rest), shed, request_id, began)
+        shed = shed or self._gate.refusal(self._asker(mount.tenant, said, began), asked.pipeline.source.host, began)
+        return self._told(scope["method"], mount, mount.shown(path, rest), shed, request_id, began) if shed else None
+
+    def _asker(self, tenant: Tenant, said: Said, began: float) -> Asker:
+        most_s = self._limits.request_timeout_s
+        deadline, firm = began + min(most_s, said.left_s), said.left_s < most_s
+        return Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm)
 
     def _may_be_known(self, mount: Mount, asked: Asked, headers: dict[bytes, bytes]) -> bool:
         source, tenant = asked.pipeline.source, mount.tenant
