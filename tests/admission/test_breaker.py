@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,3 +120,35 @@ def test_whatever_comes_it_is_asked_again_within_its_longest_pause(seed: int) ->
     for ended in under_way:
         breaker.gave_up(ended)
     assert breaker.begin(now + 8.0 * 1.25) is not None
+
+
+def run(breaker: Breaker, fails: Callable[[float], float], seconds: float, seed: int) -> list[tuple[float, str]]:
+    """Ask a hundred times a second for so long; `fails`: with what probability at a time. Returns what came, and when."""
+    draws, came = random.Random(seed), []
+    for turn in range(int(seconds * 100)):
+        now = turn / 100
+        begun = breaker.begin(now)
+        if begun is None:
+            came.append((now, "refused"))
+        elif draws.random() < fails(now):
+            breaker.failed(begun, now, draws.random(), of=f"url {turn}")
+            came.append((now, "failed"))
+        else:
+            breaker.succeeded(begun)
+            came.append((now, "answered"))
+    return came
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_host_that_is_down_for_minutes_is_hardly_asked_and_soon_found_again(seed: int) -> None:
+    came = run(Breaker(), lambda now: 10 <= now < 310, 400, seed)
+    assert sum(end == "failed" for _, end in came) < 5 + 4 + 300 / (15 * 0.75)
+    back = next(now for now, end in came if now >= 310 and end == "answered")
+    assert back <= 310 + 15 * 1.25
+    assert all(end == "answered" for now, end in came if now > back)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_host_that_fails_now_and_then_is_asked_all_the_same(seed: int) -> None:
+    came = run(Breaker(), lambda _: 0.1, 300, seed)
+    assert sum(end == "refused" for _, end in came) < 0.02 * len(came)
