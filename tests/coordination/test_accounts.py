@@ -185,3 +185,18 @@ async def test_who_leaves_while_waiting_leaves_nothing_behind(join: Join) -> Non
     while not await spender.spend(quota, 900.0):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
+
+
+async def test_a_dark_quota_lacks_and_refuses_nothing_and_who_is_refused_is_charged_nowhere(join: Join) -> None:
+    spender = await join()
+    dark = Claim(Holder.TENANT, "acme", "", QuotaSettings(ms_per_day=100, dark=True))
+    key = Claim(Holder.KEY, "acme", "k", QuotaSettings(ms_per_day=1000))
+    first = await spender.leasing.spend([dark, key], 90.0)
+    second = await spender.leasing.spend([dark, key], 90.0)
+    assert (first.charged, first.lacking) == ((dark, key), ())
+    assert (second.charged, second.lacking, second.allowed) == ((key,), (dark,), True)
+    tight = Claim(Holder.TENANT, "acme", "", QuotaSettings(ms_per_day=100))
+    refused = await spender.leasing.spend([key, tight], 90.0)  # one account, whatever its settings say now
+    assert (refused.charged, refused.lacking, refused.allowed) == ((), (tight,), False)
+    assert [one.policy for one in refused.told] == ["day"]
+    assert (await spender.leasing.spend([key], 800.0)).allowed

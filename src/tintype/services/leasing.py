@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from tintype.admission.lease import Purse
 from tintype.admission.quotas import Claim, Holder, Verdict, policies_of
@@ -44,9 +45,10 @@ class Leasing:
             self.give_back(charged, ms)
             raise
         verdict = Verdict(tuple(charged), tuple(lacking), tuple(told))
-        if not verdict.allowed:
-            self.give_back(charged, ms)
-        return verdict
+        if verdict.allowed:
+            return verdict
+        self.give_back(charged, ms)
+        return replace(verdict, charged=())
 
     def give_back(self, claims: Sequence[Claim], ms: float) -> None:
         """Take a charge back whose work was not done."""
