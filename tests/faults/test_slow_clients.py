@@ -8,8 +8,10 @@ import random
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import OPEN, picture
@@ -18,7 +20,7 @@ from tests.e2e.origin import Origin, Page
 from tests.faults.clients import asked, connected, drained, many
 
 FRESH = {"Cache-Control": "max-age=600"}
-READERS = 12
+READERS, MANY = 12, 150
 BODY_BYTES = 5_000_000
 
 
@@ -61,6 +63,21 @@ def test_slow_readers_get_whole_bodies_while_others_are_answered(node: Node, ori
         assert head.startswith(b"HTTP/1.1 200"), head
         assert sha256(begun + drained_to(reader, len(large) - len(begun))) == sha256(large)
         reader.close()
+
+
+def test_many_slow_readers_take_little_memory_each(node: Node, origin: Origin, large: bytes) -> None:
+    """The server keeps a dozen pieces of each body: of a quarter of a megabyte they would be 2.8 MB of each of these."""
+    path = f"/unsafe/raw:1/plain/{origin.url}/large.svg"
+    assert node.ask(path).body == large
+    [pid] = node.children()
+    before = psutil.Process(pid).memory_info().rss
+    with ExitStack() as stack:
+        for _ in range(MANY):
+            reader = stack.enter_context(connected(node.port, receives=4096))
+            reader.sendall(asked(path))
+            assert reader.recv(1024).startswith(b"HTTP/1.1 200")
+        ordinary(node, origin, 200, 10)
+        assert psutil.Process(pid).memory_info().rss - before < MANY * 1_400_000
 
 
 def test_a_reader_that_takes_too_long_sees_a_short_body(tmp_path: Path, origin: Origin, large: bytes) -> None:

@@ -21,6 +21,7 @@ from tintype.ports import Clock, Span, Telemetry, Tracer
 from tintype.services.answers import Timings
 from tintype.web.headers import SECURITY, span_of
 from tintype.web.memo import Headers
+from tintype.web.pieces import Pieces
 from tintype.web.ratelimit import rate_limit
 from tintype.web.slow import SlowLog
 from tintype.web.watch import Watch
@@ -34,9 +35,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _LONG = re.compile(r"([A-Za-z0-9_-]{6})[A-Za-z0-9_=-]{18,}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
-
-# One piece of a long body: the server takes the next when the client has read, so it bounds what a slow one keeps in memory.
-_CHUNK = 256 * 1024
 
 # Who was refused together comes apart over so many seconds, or over as many as they wait if these are fewer.
 _SPREAD_S = 10
@@ -116,6 +114,7 @@ class Desk:
     slow: SlowLog
     tracer: Tracer | None = None
     ids: RequestIds = field(default_factory=RequestIds)
+    pieces: Pieces = field(default_factory=Pieces)
 
 
 class Reply:
@@ -127,6 +126,7 @@ class Reply:
         self._telemetry = desk.telemetry
         self._clock = desk.clock
         self._write_timeout_s = desk.write_timeout_s
+        self._pieces = desk.pieces
         self.tenant: Tenant | None = None
         self._show: Callable[[str], str] = shown
         self._shown = ""
@@ -171,7 +171,7 @@ class Reply:
 
         async def cut(first: int, past: int) -> AsyncIterator[bytes]:
             while first < past:
-                chunk = await asyncio.to_thread(_read, fd, min(_CHUNK, past - first), first)
+                chunk = await asyncio.to_thread(_read, fd, min(self._pieces.bytes, past - first), first)
                 first += len(chunk)
                 yield chunk
 
@@ -308,9 +308,10 @@ class Reply:
         if isinstance(body, bytes) and len(body) <= WHOLE:
             await self._send({"type": "http.response.body", "body": body})
             return
-        async with asyncio.timeout(self._write_timeout_s):
-            async for piece in _pieces(body) if isinstance(body, bytes) else body:
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        with self._pieces.sending():
+            async with asyncio.timeout(self._write_timeout_s):
+                async for piece in _cut(body, self._pieces) if isinstance(body, bytes) else body:
+                    await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
 
@@ -336,9 +337,12 @@ def _read(fd: int, size: int, at: int) -> bytes:
     return chunk
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for at in range(0, len(body), _CHUNK):
-        yield body[at : at + _CHUNK]
+async def _cut(body: bytes, pieces: Pieces) -> AsyncIterator[bytes]:
+    at = 0
+    while at < len(body):
+        piece = body[at : at + pieces.bytes]
+        at += len(piece)
+        yield piece
 
 
 def common(tenant: Tenant | None) -> Headers:
