@@ -425,9 +425,14 @@ def _control(
     if not config.server.admin_token:
         return None
     from tintype.web.control import control_api  # noqa: PLC0415 - FastAPI costs half a second of start-up
+    from tintype.web.questions import questions  # noqa: PLC0415
 
-    token, prefix = config.server.admin_token, config.server.path_prefix
-    return control_api(purge, explain, images.want, lambda: site.mounts, top, clock, token, prefix)
+    def mounted() -> Mounts:
+        return site.mounts
+
+    prefix = config.server.path_prefix
+    asked = questions(explain, images.want, mounted, top, clock, prefix)
+    return control_api(purge, asked, mounted, clock, config.server.admin_token, prefix)
 
 
 def _home(config: Config, site: Site) -> ASGIApp | None:

@@ -7,10 +7,10 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 from pydantic import ValidationError
 
 from tests.web.test_mounts import MOUNTS
-from tintype.admission.top import Top
 from tintype.telemetry.clock import SystemClock
 from tintype.web.control import PurgeRequest, control_api
 
@@ -19,7 +19,7 @@ _CHUNK = b" " * 10_000
 
 def ask(authorization: str, chunks: int) -> tuple[int, int]:
     """Return the status, and how many chunks of the body were taken."""
-    api = control_api(None, None, None, lambda: MOUNTS, Top(), SystemClock(), "admin")  # type: ignore[arg-type]  # nothing comes so far
+    api = control_api(None, APIRouter(), lambda: MOUNTS, SystemClock(), "admin")  # type: ignore[arg-type]  # nothing comes so far
     headers = [(b"authorization", authorization.encode()), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/v1/purge", "headers": headers, "query_string": b""}
     taken, sent = 0, []

@@ -6,24 +6,21 @@ import hmac
 from collections.abc import Callable, MutableMapping
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query
-from fastapi import Request as HTTPRequest
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tintype import __version__
-from tintype.admission.top import Top
 from tintype.core.entry import Scope, Selector
 from tintype.core.errors import BadRequest, NotSigned, TintypeError
 from tintype.ports import Clock
-from tintype.services.explain import Explain, Explanation
-from tintype.services.look import Want
 from tintype.services.purge import Purge, Purged
-from tintype.web.mounts import Mount, Mounts
-from tintype.web.reply import Receive, Request, Send
+from tintype.web.mounts import Mounts
+from tintype.web.reply import Receive, Send
 from tintype.web.reply import Scope as ASGIScope
+from tintype.web.served import mounted
 
 _PROBLEM = "application/problem+json"
 # Longest body read: several times the longest purge there is.
@@ -125,38 +122,15 @@ class PurgeAnswer(BaseModel):
     sources: int = Field(description="Sources forgotten, or made stale by a soft purge.")
 
 
-class Costly(BaseModel):
-    """A source, and what it costs."""
-
-    tenant: str
-    source: str = Field(description="Its URL, without what may be secret.")
-    ms: float = Field(description="Milliseconds of CPU of workers, lately.")
-    over_ms: float = Field(
-        description="At most so much of them may have been other sources', who were forgotten for it."
-    )
-
-
-class TopAnswer(BaseModel):
-    """The sources that cost most, the dearest first."""
-
-    half_life_s: float = Field(description="Seconds after which a cost counts half.")
-    sources: list[Costly]
-
-
 def control_api(
     purge: Purge,
-    explain: Explain,
-    want: Callable[[Mount, str, Request], Want],
+    questions: APIRouter,
     mounts: Callable[[], Mounts],
-    top: Top[tuple[str, str]],
     clock: Clock,
     admin_token: str,
     path_prefix: str = "",
 ) -> Gate:
-    """Build the control API.
-
-    `want` reads a request at a mount; `mounts` gives the present snapshot; `path_prefix` is the server's, as URLs have it.
-    """
+    """Build the control API. `mounts` gives the present snapshot; `path_prefix` is the server's, as URLs have it."""
     app = FastAPI(
         title="tintype control API", version=__version__, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None
     )
@@ -172,41 +146,22 @@ def control_api(
         done = await _purge(purge, mounts(), clock.now(), asked, path_prefix)
         return PurgeAnswer(results=done.results, sources=done.sources)
 
-    @app.get("/v1/explain", dependencies=[admin], responses=refusals)
-    async def explain_url(
-        url: Annotated[str, Query(max_length=8192, description="Path (or whole URL) of an image, signed.")],
-        accept: Annotated[str, Query(max_length=1024, description="The client's Accept header.")] = "",
-        purpose: Annotated[str, Query(max_length=64, description="Its Sec-Purpose header: prefetch.")] = "",
-    ) -> Explanation:
-        """Tell what would happen to a request now, without fetching or rendering anything."""
-        mount, rest, query = _mounted(url, mounts(), path_prefix)
-        headers = {b"accept": accept.encode(), b"sec-purpose": purpose.encode()}
-        given = {name: value for name, value in headers.items() if value}
-        return await explain(want(mount, rest, Request("GET", rest + query, given, b"", clock.monotonic(), (b"", b""))))
+    app.include_router(questions, prefix="/v1", dependencies=[admin], responses=refusals)
+    _tell_errors(app)
+    return Gate(app, admin_token)
 
-    @app.get("/v1/top", dependencies=[admin], responses={403: refusals[403]})
-    async def costs_most(most: Annotated[int, Query(ge=1, le=200)] = 20) -> TopAnswer:
-        """Return the sources whose images took most of this node's workers lately."""
-        return TopAnswer(
-            half_life_s=top.half_life_s,
-            sources=[
-                Costly(tenant=tenant, source=source, ms=round(cost.amount, 1), over_ms=round(cost.over, 1))
-                for (tenant, source), cost in top.first(most, clock.monotonic())
-            ],
-        )
 
+def _tell_errors(app: FastAPI) -> None:
     @app.exception_handler(TintypeError)
-    async def refuse(_: HTTPRequest, error: TintypeError) -> JSONResponse:
+    async def refuse(_: Request, error: TintypeError) -> JSONResponse:
         return _problem(error.status, error.code, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: HTTPRequest, error: RequestValidationError) -> JSONResponse:
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         detail = "; ".join(
             f"{'.'.join(str(p) for p in e['loc'][1:]) or 'body'}: {e['msg']}" for e in error.errors()[:5]
         )
         return _problem(422, "bad_request", detail)
-
-    return Gate(app, admin_token)
 
 
 def _problem(status: int, code: str, detail: str) -> JSONResponse:
@@ -223,7 +178,7 @@ def _problem(status: int, code: str, detail: str) -> JSONResponse:
 
 async def _purge(purge: Purge, mounts: Mounts, now: float, asked: PurgeRequest, path_prefix: str) -> Purged:
     if asked.url:
-        mount, rest, query = _mounted(asked.url, mounts, path_prefix)
+        mount, rest, query = mounted(asked.url, mounts, path_prefix)
         return await purge.url(mount.tenant.name, mount.dialect.parse(rest + query, now), soft=asked.soft)
     scope, value = next(
         (scope, value)
@@ -236,21 +191,3 @@ async def _purge(purge: Purge, mounts: Mounts, now: float, asked: PurgeRequest, 
         if value is not None
     )
     return await purge(Selector(scope=scope, value=value, tenant=asked.tenant), soft=asked.soft)
-
-
-def _mounted(url: str, mounts: Mounts, path_prefix: str) -> tuple[Mount, str, str]:
-    """Return whose a URL is, its path there, and its query with the question mark. Raises BadRequest."""
-    host, target = _split(url)
-    path, mark, query = target.partition("?")
-    found = mounts.find(host, path.removeprefix(path_prefix))
-    if found is None:
-        raise BadRequest("no tenant is mounted at this host and path")
-    return *found, mark + query
-
-
-def _split(url: str) -> tuple[str, str]:
-    """Split a URL as it is served into host and raw path; a bare path has no host."""
-    if url.startswith(("http://", "https://")):
-        host, _, path = url.split("://", 1)[1].partition("/")
-        return host, "/" + path
-    return "", url if url.startswith("/") else "/" + url
