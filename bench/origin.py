@@ -34,17 +34,21 @@ def serving(root: Path, work: Path, *, fresh_s: int = 3600) -> Iterator[str]:
     """Serve a folder; yields the base URL. Answers stay fresh for `fresh_s` seconds."""
     port = free_port()
     work.mkdir(parents=True, exist_ok=True)
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
-    if nginx:
+    if program := nginx():
         config = work / "nginx.conf"
         user = "user root;" if os.geteuid() == 0 else ""  # else nginx would leave root, and not read our folder
         config.write_text(_NGINX.format(user=user, work=work, port=port, root=root.resolve(), fresh_s=fresh_s))
-        command = [nginx, "-c", str(config), "-p", str(work)]
+        command = [program, "-c", str(config), "-p", str(work)]
     else:
         command = [sys.executable, "-c", "from bench.origin import serve_files; serve_files()"]
         command += [str(root), str(port), str(fresh_s)]
     with started(command, port) as base:
         yield base
+
+
+def nginx() -> str | None:
+    """Return nginx's path, if it is installed."""
+    return shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
 
 
 @contextlib.contextmanager

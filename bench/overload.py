@@ -21,6 +21,7 @@ from typing import Any
 
 from bench import fresh, load, openload
 from bench.cells import Want, sources
+from bench.collapse import collapsed
 from bench.openload import Due, Heard, attack
 from bench.peers import PEERS, Peer, Server, tintype
 from bench.report import report
@@ -57,7 +58,8 @@ OURS = tintype(
     admission__crowd_s=_SHIPPED.crowd_s,
     admission__burst_s=_SHIPPED.burst_s,
 )
-SIDES: dict[str, Peer] = {OURS.name: OURS, **PEERS}
+_COLLAPSED = collapsed(PEERS["oximg"])
+SIDES: dict[str, Peer] = {OURS.name: OURS, **PEERS, _COLLAPSED.name: _COLLAPSED}
 
 
 class Asking:
