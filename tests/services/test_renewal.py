@@ -20,8 +20,8 @@ async def old_results(monkeypatch: pytest.MonkeyPatch, start: Start, paths: list
     """Render with the old release, close it, and become the new one; returns the old ETags."""
     running = await start()
     etags = {asked: (await running.ask(asked)).headers["etag"] for asked in paths}
-    monkeypatch.setattr("tintype.wiring.RENDER_EPOCH", RENDER_EPOCH + 1)
-    monkeypatch.setattr("tintype.wiring.OLD_EPOCHS", (RENDER_EPOCH,))
+    monkeypatch.setattr("tintype.wiring.cases.RENDER_EPOCH", RENDER_EPOCH + 1)
+    monkeypatch.setattr("tintype.wiring.cases.OLD_EPOCHS", (RENDER_EPOCH,))
     return etags
 
 
