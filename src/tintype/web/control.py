@@ -136,7 +136,7 @@ def control_api(
     )
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"description": text, "content": {_PROBLEM: {}}}
-        for status, text in ((400, "The URL is not one of ours."), (403, "No admin token."), (422, "A value is not one that is taken."))
+        for status, text in ((400, "The URL is not one of ours."), (403, "No admin token."), (422, "A value is wrong."))
     }
     admin = Depends(Admin(admin_token))
 
