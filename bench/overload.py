@@ -23,7 +23,7 @@ from bench import fresh, load, openload
 from bench.cells import Want, sources
 from bench.collapse import collapsed
 from bench.openload import Due, Heard, attack
-from bench.peers import PEERS, Peer, Server, tintype
+from bench.peers import PEERS, Peer, Server, imgproxy, tintype
 from bench.report import report
 from bench.tree import Peak, Tree, watching
 from tintype.admission.settings import AdmissionSettings
@@ -58,8 +58,11 @@ OURS = tintype(
     admission__crowd_s=_SHIPPED.crowd_s,
     admission__burst_s=_SHIPPED.burst_s,
 )
-_COLLAPSED = collapsed(PEERS["oximg"])
-SIDES: dict[str, Peer] = {OURS.name: OURS, **PEERS, _COLLAPSED.name: _COLLAPSED}
+_TUNED = (
+    collapsed(PEERS["oximg"]),
+    imgproxy("imgproxy-queue", "imgproxy with a short queue", REQUESTS_QUEUE_SIZE="8"),
+)
+SIDES: dict[str, Peer] = {OURS.name: OURS, **PEERS, **{peer.name: peer for peer in _TUNED}}
 
 
 class Asking:

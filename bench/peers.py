@@ -176,22 +176,25 @@ def _thumbor_path(url: str, want: Want) -> str:
     return f"/unsafe/fit-in/{want.side}x{want.side}/filters:{quality}format({named})/{url}"
 
 
-@contextlib.contextmanager
-def _imgproxy(folder: Path, base: str) -> Iterator[Server]:
-    port, signer = node.free_port(), Signer(node.KEY, node.SALT)
-    env = {
-        "IMGPROXY_BIND": f"127.0.0.1:{port}",
-        "IMGPROXY_KEY": node.KEY,
-        "IMGPROXY_SALT": node.SALT,
-        "IMGPROXY_ALLOW_LOOPBACK_SOURCE_ADDRESSES": "true",
-    }
+def imgproxy(name: str, title: str, **variables: str) -> Peer:
+    """Return imgproxy as a side, with more of its variables, without their prefix."""
 
-    def path(name: str, want: Want) -> str:
-        options = {"quality": want.quality} if want.quality else {}
-        return signer.url(f"{base}/{name}", width=want.side, height=want.side, format=want.format, **options)  # type: ignore[arg-type]
+    @contextlib.contextmanager
+    def start(folder: Path, base: str) -> Iterator[Server]:
+        port, signer = node.free_port(), Signer(node.KEY, node.SALT)
+        chosen = {"BIND": f"127.0.0.1:{port}", "KEY": node.KEY, "SALT": node.SALT, **variables}
+        env = {f"IMGPROXY_{name}": value for name, value in chosen.items()}
+        env["IMGPROXY_ALLOW_LOOPBACK_SOURCE_ADDRESSES"] = "true"
 
-    with _started([os.environ["IMGPROXY_BIN"]], env, folder, port) as pid:
-        yield Server(port, pid, path)
+        def path(name: str, want: Want) -> str:
+            options = {"quality": want.quality} if want.quality else {}
+            return signer.url(f"{base}/{name}", width=want.side, height=want.side, format=want.format, **options)  # type: ignore[arg-type]
+
+        with _started([os.environ["IMGPROXY_BIN"]], env, folder, port) as pid:
+            yield Server(port, pid, path)
+
+    get = "set IMGPROXY_BIN to a binary of imgproxy 4 (its releases and packages: github.com/imgproxy/imgproxy)"
+    return Peer(name, title, start, lambda: os.environ.get("IMGPROXY_BIN") or None, get)
 
 
 PEERS = {
@@ -199,13 +202,7 @@ PEERS = {
     for peer in (
         tintype("tintype-linear", "tintype, linear light (default)"),
         tintype("tintype-gamma", "tintype, imgproxy profile (gamma)", profile="imgproxy"),
-        Peer(
-            "imgproxy",
-            "imgproxy",
-            _imgproxy,
-            lambda: os.environ.get("IMGPROXY_BIN") or None,
-            "set IMGPROXY_BIN to a binary of imgproxy 4 (its releases and packages: github.com/imgproxy/imgproxy)",
-        ),
+        imgproxy("imgproxy", "imgproxy"),
         Peer("oximg", "oximg", _oximg, _oximg_program, "cargo install oximg --version ^0.18, or set OXIMG_BIN"),
         Peer("thumbor", "thumbor", _thumbor, _thumbor_program, f"python -m venv ... && pip install {_THUMBOR}"),
     )
