@@ -179,13 +179,22 @@ async def test_a_cached_result_needs_neither_its_watermarks_bytes_nor_its_origin
 # Stale
 
 
+async def test_what_is_older_than_its_lifetime_when_it_comes_is_stale_at_once(origin: Origin, start: Start) -> None:
+    origin.pages["/old.png"] = Page(solid(RED), headers={"Cache-Control": "max-age=10", "Age": "11"})
+    running = await start()
+    asked = path(origin, "old.png")
+    assert (await running.ask(asked)).headers["cache-control"] == "max-age=31536000, public"  # asked for just now
+    assert (await running.ask(asked)).headers["cache-control"] == "max-age=10, public"
+
+
 async def test_stale_while_it_is_asked_for_again(origin: Origin, start: Start) -> None:
     origin.pages["/s.png"] = Page(solid(RED), headers={"Cache-Control": "max-age=10"})
     running = await start()
     asked = path(origin, "s.png")
     first = await running.ask(asked)
     assert first.headers["cache-control"] == "max-age=31536000, public"
-    origin.pages["/s.png"] = Page(solid(BLUE), headers={"Cache-Control": "max-age=10"})
+    # By the clock of the node, which runs ahead, the new answer's Date is eleven seconds old when it comes.
+    origin.pages["/s.png"] = Page(solid(BLUE), headers={"Cache-Control": "max-age=100"})
     running.clock.ahead += 9
     assert "desc=hit" in (await running.ask(asked)).headers["server-timing"]
     assert origin.count("/s.png") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tintype.core.binding import Binding
 from tintype.core.degrade import Degraded
 from tintype.core.errors import DeadlinePassed, Shed, SourceError, SourceFailed, TintypeError, UnsupportedImage
+from tintype.kit.freshness import ends_at
 from tintype.ports import Cache, Clock, Sources, Telemetry
 from tintype.services.answers import Answer, Raw, Timings, Unchanged, Variant
 from tintype.services.behind import Behind
@@ -164,7 +165,5 @@ class Render:
         return binding.fetched_at >= started or binding.fresh_until > self._clock.now()
 
     def _stale(self, binding: Binding, started: float) -> bool:
-        assumed = binding.fresh_until <= binding.fetched_at  # the origin named no lifetime
-        if assumed and self._clock.now() < binding.fetched_at + self.assumed_fresh_s(binding.url):
-            return False
-        return not self._confirmed(binding, started)
+        ends = ends_at(binding, self.assumed_fresh_s(binding.url))
+        return self._clock.now() >= ends and not self._confirmed(binding, started)
