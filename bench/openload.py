@@ -115,7 +115,7 @@ def run(
 
     Args:
         due: what to ask for.
-        per_s: how often; 0 = as often as the server answers `-max-workers`, which is then one of the options.
+        per_s: how often; 0 = as often as the server answers `-max-workers`, which is one of the options then.
         seconds: for how long.
         folder: of the file, which the next run there overwrites.
         headers: of every request, "Name: value".
@@ -125,7 +125,8 @@ def run(
     targets.write_text("".join(f"GET {one.url}\n" for one in due))
     command = [str(program()), "attack", "-targets", str(targets), "-output", str(found), "-max-body", "0"]
     command += ["-duration", f"{seconds}s", "-timeout", f"{_TIMEOUT_S}s"]
-    command += ["-rate", f"{round(per_s * 100)}/100s" if per_s else "0", *(["-max-workers", "10000"] if per_s else [])]
+    command += ["-rate", f"{round(per_s * 100)}/100s" if per_s else "0"]
+    command += [] if "-max-workers" in options else ["-max-workers", "10000"]
     command += [part for header in headers for part in ("-header", header)]
     subprocess.run([*command, *options], check=True, timeout=seconds + _TIMEOUT_S + _GRACE_S)
     return found

@@ -1,10 +1,13 @@
-"""The front: more than it can do of hits, with some mezzanine and cold renders among them, and connections that come and go."""
+"""The front: more than it can do of hits, with some mezzanine and cold renders among them, and connections that come and go.
+
+Hits come over as many connections as a few proxies have, and wait for one: at such rates a client with a connection for each
+request under way would be busy with connecting alone, on the cores that the node wants. Renders wait for nothing.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +23,7 @@ from bench.peers import Server
 
 # Of the requests. Of the hits, some over a connection of their own.
 _MEZZANINE, _COLD, _CHURN = 0.04, 0.01, 0.1
-_CLIENTS = 64
+_CLIENTS, _PROXIED, _NEW = 64, 512, 128  # connections at once: to find the capacity, of hits, of those anew connected
 _TIMES = (2, 5)
 _SOURCES = 6
 
@@ -55,12 +58,11 @@ def front(field: Field) -> Iterator[Row]:
         name = sources("jpeg2k", 1)[0].name
         known = _due(server, hits.prepare(server.node, f"{base}/hits/{name}"), "hit")
         cold, rungs = field.asking(server), _from_rungs(server)
-        flat_out = ("-max-workers", str(_CLIENTS), "-connections", str(_CLIENTS))
-        most = _counted(run(known, 0, seconds, field.folder, (), *flat_out), seconds).in_time_per_s
+        most = _counted(run(known, 0, seconds, field.folder, (), *_over(_CLIENTS)), seconds).in_time_per_s
         yield told("front", "hits a second", most)
         for times in _TIMES:
             parts = [
-                _Part("hits", known, times * most * (1 - _MEZZANINE - _COLD) * (1 - _CHURN)),
+                _Part("hits", known, times * most * (1 - _MEZZANINE - _COLD) * (1 - _CHURN), _over(_PROXIED)),
                 _Part("hits anew connected", known, times * most * (1 - _MEZZANINE - _COLD) * _CHURN, _ANEW),
                 _Part("mezzanine", _some(rungs, times * most * _MEZZANINE * seconds), times * most * _MEZZANINE),
                 _Part("cold", _some(cold, times * most * _COLD * seconds), times * most * _COLD),
@@ -69,7 +71,11 @@ def front(field: Field) -> Iterator[Row]:
             time.sleep(2)
 
 
-_ANEW = ("-keepalive=false",)
+def _over(connections: int) -> tuple[str, ...]:
+    return "-max-workers", str(connections), "-connections", str(connections)
+
+
+_ANEW = ("-keepalive=false", *_over(_NEW))
 
 
 def _some(due: Iterator[Due], count: float) -> list[Due]:
@@ -114,7 +120,7 @@ def _at_once(parts: Sequence[_Part], seconds: float, folder: Path) -> dict[str, 
 def _counted(results: Path, seconds: float) -> _Found:
     """Have vegeta count: millions of results are too many to read here."""
     command = [str(program()), "report", "-type", "json", "-buckets", "[0,1s]", str(results)]
-    told = json.loads(subprocess.run(command, capture_output=True, check=True, env=os.environ).stdout)
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     results.unlink()
     statuses = told["status_codes"]
     soon = told["buckets"]["0"] - sum(count for status, count in statuses.items() if status != "200")
