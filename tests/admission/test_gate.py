@@ -126,8 +126,15 @@ def test_what_was_fetched_for_it_may_wait_longer() -> None:
 
 def test_work_ahead_is_worked_off_while_a_slow_origin_is_waited_for() -> None:
     whole = load(*[(A, 100.0)] * 20)
-    assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.5), Refusal)
-    assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.8), Charge)
+    assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.8), Refusal)  # which is a part of the wait
+    assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.9), Charge)
+    assert isinstance(gate(load(*[(A, 100.0)] * 4)).admit(A, 50, 0.0, after_s=0.1), Charge)
+
+
+def test_what_was_waited_for_a_host_counts_where_no_worker_is_free() -> None:
+    assert isinstance(gate(load(*[(A, 100.0)] * 4)).admit(A, 50, 0.0, waited_s=0.04), Charge)
+    assert isinstance(gate(load(*[(A, 100.0)] * 4)).admit(A, 50, 0.0, waited_s=0.06), Refusal)
+    assert isinstance(gate(load((A, 100.0))).admit(A, 50, 0.0, waited_s=5.0), Charge)
 
 
 @pytest.mark.parametrize(("deadline", "let_in"), [(10.14, False), (10.16, True), (9.0, False)])
@@ -199,7 +206,7 @@ def test_a_firm_deadline_that_cannot_be_met_is_refused_even_by_an_idle_node() ->
 
 def test_who_would_wait_too_long_anyway_is_told_of_the_load() -> None:
     busy = gate(load(*[(A, 100.0)] * 10))
-    with pytest.raises(Shed, match=r"0\.25 s are allowed"), busy.fetching(firm(0.3), "new", 10.0):
+    with pytest.raises(Shed, match=r"0\.20 s are allowed"), busy.fetching(firm(0.3), "new", 10.0):
         pass
     assert busy.refused("a", "", Lane.INTERACTIVE, 10.0)
 

@@ -332,7 +332,7 @@ async def test_a_caller_has_its_own_deadline(desk: Desk, origin: Origin) -> None
     ref = SourceRef(url=origin.url + "/x")
     for forwarded in (Forwarded(), ANNA):
         with pytest.raises(DeadlinePassed):
-            await desk.sources.bind(desk.asker(seconds=0.1), ref, forwarded)
+            await desk.sources.bind(desk.asker(seconds=0.2), ref, forwarded)
     gate.set()
     patient = await desk.bind(ref.url)  # the fetch went on for whoever comes
     assert patient.size == len(JPEG)

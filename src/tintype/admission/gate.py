@@ -52,6 +52,8 @@ class Patience:
 # What was let in before its fetch may wait this much longer after it. Where fetches take as long as renders wait, they end in
 # bunches: with 1.25, of what was fetched at ten times the capacity more than half was refused.
 _INVESTED = 2.5
+# Of its patience, what is left for a worker after a fetch however long that takes.
+_AFTER_FETCH = 0.25
 # A browser asks for so many images of a host at once (HTTP/1.1): that many are not too many, however long each takes.
 _AT_ONCE = 6
 # Of those like what was refused, one is weighed at least so often, and as often as a worker becomes free. Seconds.
@@ -93,8 +95,8 @@ class Gate:
         return self._backlog.rules
 
     @contextmanager
-    def fetching(self, asker: Asker, host: str, now: float) -> Iterator[None]:
-        """Hold a ticket for a fetch and what usually comes of it.
+    def fetching(self, asker: Asker, host: str, now: float, *, waited_s: float = 0.0) -> Iterator[None]:
+        """Hold a ticket for a fetch and what usually comes of it. `waited_s`: so long it has waited for its host.
 
         Raises:
             Shed: there is none.
@@ -102,7 +104,7 @@ class Gate:
         """
         ms = self.expected.typical_ms
         with self._lock:
-            found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host))
+            found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host), waited_s=waited_s)
             if isinstance(found, Refusal) and found.late and self._trials.due(host, now):
                 found = self._backlog.add(asker, ms, fetched=False)
             if isinstance(found, Refusal):
@@ -152,24 +154,26 @@ class Gate:
             self._backlog.take_off(ticket)
 
     def admit(
-        self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False
+        self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, waited_s: float = 0.0, fetched: bool = False
     ) -> Charge | Refusal:
         """Charge work of so many milliseconds, or say why not. See `weigh`."""
         with self._lock:
-            found = self.weigh(asker, ms, now, after_s=after_s, fetched=fetched)
+            found = self.weigh(asker, ms, now, after_s=after_s, waited_s=waited_s, fetched=fetched)
             return found if isinstance(found, Refusal) else self._backlog.add(asker, ms, fetched=fetched)
 
     def weigh(
-        self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, fetched: bool = False
+        self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, waited_s: float = 0.0, fetched: bool = False
     ) -> float | Refusal:
         """Say how long work of so many milliseconds would wait for a worker (seconds), or why it would not be let in.
 
         What is let in has a worker soon enough, and unless one is free at once or the deadline is firm, can be done by its
-        deadline. `after_s`: its fetch is expected to take so long; what is ahead of it is worked off meanwhile.
+        deadline. `after_s`: its fetch is expected to take so long; what is ahead of it is worked off meanwhile. `waited_s`: it
+        has waited so long for something else, which where there is no worker free at once is a part of its wait.
         """
-        wait_s = max(0.0, self._backlog.wait_s(asker, ms, fetched=fetched) - after_s)
+        ahead_s = self._backlog.wait_s(asker, ms, fetched=fetched)
+        wait_s = max(0.0, ahead_s + waited_s - after_s) if ahead_s else 0.0
         left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
-        patience_s = max(self._patience_s(asker, wait_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
+        patience_s = max(self._patience_s(asker, wait_s, after_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
         patience_s *= _INVESTED if asker.invested else 1.0
         full = len(self._backlog) >= self._most
         if full or wait_s > min(patience_s, left_s):
@@ -202,11 +206,17 @@ class Gate:
         if done > asker.deadline and not self._trials.due(kind, now):
             raise _late(done - asker.deadline)
 
-    def _patience_s(self, asker: Asker, wait_s: float, now: float) -> float:
-        if wait_s <= self._patience.crowd_s:
-            return self._patience.crowd_s
+    def _patience_s(self, asker: Asker, wait_s: float, after_s: float, now: float) -> float:
+        crowd_s = _after_fetch(self._patience.crowd_s, after_s)
+        if wait_s <= crowd_s:
+            return crowd_s
         new = self._crowds.lasts_s(asker.tenant, now) <= self._patience.burst_s
-        return self._patience.burst_s if new else self._patience.crowd_s
+        return _after_fetch(self._patience.burst_s, after_s) if new else crowd_s
+
+
+def _after_fetch(patience_s: float, fetch_s: float) -> float:
+    """Return how long a worker may be waited for after a fetch, which is a part of the wait."""
+    return max(patience_s - fetch_s, patience_s * _AFTER_FETCH)
 
 
 def _error(found: Refusal) -> Shed | DeadlinePassed:

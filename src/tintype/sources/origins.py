@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,12 +80,19 @@ class Origins:
             SourceError: as the fetcher says; SourceBusy if the host is not to be asked.
             Shed: there is too much to do.
         """
-        host = want.ref.host
+        host, now = want.ref.host, self._clock.monotonic()
         scheme, fetcher = self._fetcher(want.ref.url)
+        # Charged with its slot only, as who waits for a slow host takes nobody's turn; but who has no room is told so at once.
+        shed = None if known else self._gate.refusal(want.asker, host, now)
+        if shed is not None:
+            raise shed
         async with self._hosts.visit(host, want.ref.url, want.asker.deadline) as visit:
-            with nullcontext() if known else self._gate.fetching(want.asker, host, visit.started):
+            with nullcontext() if known else self._ticket(want, visit.started, visit.started - now):
                 began()
                 return await self._fetched(want, known, scheme, fetcher, visit)
+
+    def _ticket(self, want: Want, now: float, waited_s: float) -> AbstractContextManager[None]:
+        return self._gate.fetching(want.asker, want.ref.host, now, waited_s=waited_s)
 
     async def _fetched(self, want: Want, known: Binding | None, scheme: str, fetcher: Fetcher, visit: Visit) -> Got:
         asked_at, started = self._clock.now(), visit.started
