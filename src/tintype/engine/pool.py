@@ -241,8 +241,9 @@ class Pool:
                 raise Poisoned(f"rendering this source crashed repeatedly; refused for {wait_s:.0f} s more")
 
     def _place(self, task: Task, now: float) -> Place[Task]:
-        """Make a place in the queue for a task; what is more than a header to be read needs a ticket. Raises Shed."""
+        """Make a place in the queue for a task; what is more than a header to be read must be let in. Raises Shed."""
         if not task.images:
+            task.ticket = self._gate.look(task.asker)
             return Place(task, task.asker, ms=0.0, brief=True)
         ms = self._gate.expected.of(task.kind, task.cost.cpu_ms)
         task.ticket = self._gate.render(task.asker, ms, now)
