@@ -30,6 +30,7 @@ from tintype.sources.settings import SourceSettings
 from tintype.sources.sources import SourceStore
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings
+from tintype.web.line import Line
 from tintype.web.mounts import Mount, Mounts, Site
 from tintype.web.proxies import Proxies
 from tintype.web.reply import Messages
@@ -66,9 +67,9 @@ class Stand:
             Tenant(name="blue", prefix="/blue"),
         ]
         site = Site(Mounts.of([Mount(tenant, Imgproxy(keys)) for tenant in tenants]))
-        proxies = Proxies(["10.0.0.1"])
+        proxies, self.line = Proxies(["10.0.0.1"]), Line(self.clock.monotonic)
         self.away = TurnAway(
-            site, self.gate, self.sources, self.clock, self.telemetry, Limits(), proxies, prefix=prefix
+            site, self.gate, self.sources, self.clock, self.telemetry, Limits(), proxies, self.line, prefix=prefix
         )
 
     def crowd(self, tenant: str = "red", lane: Lane = Lane.INTERACTIVE, *, client: str = "", works: int = 10) -> None:
@@ -198,6 +199,31 @@ async def test_prefetches_are_turned_away_by_themselves(stand: Stand) -> None:
     stand.crowd(lane=Lane.PREFETCH)
     assert stand.ask(sec_purpose=b"prefetch;prerender") is not None
     assert stand.ask() is None
+
+
+async def test_while_the_event_loop_is_too_far_behind_whatever_would_wait_for_it_is_turned_away(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    for _ in range(3):
+        stand.line.join()
+    stand.clock.ahead_s += 0.4
+    assert stand.ask(KNOWN) is None
+    stand.clock.ahead_s += 0.2
+    for url in (KNOWN, NEW):
+        answer = stand.ask(url)
+        assert answer is not None
+        assert dict(answer[0]["headers"])[b"x-tintype-error"].startswith(b"shed: the node answers 0.6")
+    assert stand.ask(at="/red/wrong/w:10/plain/") is None
+    assert stand.ask(at="/health", url="") is None
+    stand.line.join()
+    for _ in range(3):
+        stand.line.leave()
+    assert stand.ask(KNOWN) is None
+    assert 'tintype_sheds_total{reason="front"} 2.0' in stand.telemetry.exposition().decode()
+
+
+async def test_a_line_that_nobody_joined_is_left_all_the_same(stand: Stand) -> None:
+    stand.line.leave()
+    assert stand.line.wait_s(stand.clock.monotonic()) == 0.0
 
 
 @pytest.mark.parametrize(

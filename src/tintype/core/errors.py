@@ -208,11 +208,10 @@ class Shed(Overloaded):
     code = "shed"
 
     def __init__(self, message: str = "", retry_after_s: float = 1.0, reason: str = "wait") -> None:
+        """`reason`: it would wait too long (`wait`) or did (`late`), the queue is `full`, the `front` itself is far behind."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
-        self.reason = (
-            reason  # wait: it would have waited too long; full: no room in the queue; late: it did wait too long
-        )
+        self.reason = reason
 
 
 class QuotaExceeded(Overloaded):

@@ -51,6 +51,7 @@ class Front:
         """The ASGI entry point."""
         if scope["type"] != "http":
             return
+        self.quick.line.leave()
         self._running += 1
         self._idle.clear()
         try:

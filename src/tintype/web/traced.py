@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from tintype.ports import Clock, Finder, Prepared, Span, Tracer
+from tintype.web.line import Line
 from tintype.web.memo import Memo, Ready
 from tintype.web.mounts import Site
 from tintype.web.quick import Away, Quick
@@ -16,9 +17,17 @@ class TracedQuick(Quick):
     """The quick path of a node that is traced."""
 
     def __init__(
-        self, site: Site, memo: Memo, finder: Finder, clock: Clock, telemetry: Prepared, away: Away, tracer: Tracer
+        self,
+        site: Site,
+        memo: Memo,
+        finder: Finder,
+        clock: Clock,
+        telemetry: Prepared,
+        away: Away,
+        line: Line,
+        tracer: Tracer,
     ) -> None:
-        super().__init__(site, memo, finder, clock, telemetry, away)
+        super().__init__(site, memo, finder, clock, telemetry, away, line)
         self._tracer, self._ended = tracer, clock.monotonic
         self._parent = b""
 

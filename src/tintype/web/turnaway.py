@@ -1,7 +1,7 @@
 """Turned away: in the server's own thread, what the gate refuses while it has just refused others: a flood costs next to nothing.
 
-Nobody is turned away who may be served without a fetch: only sources that are certainly not known here. Whatever is not
-plain takes the usual way, and is judged there.
+Nobody is turned away who may be served without a fetch: only sources that are certainly not known here. When the event loop
+itself is too far behind, whatever would have to wait for it is. What is not plain takes the usual way, and is judged there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from tintype.core.limits import Limits
 from tintype.core.tenant import Tenant
 from tintype.ports import Acquainted, Clock, Prepared
 from tintype.web.forward import forwarded
+from tintype.web.line import Line
 from tintype.web.memo import Headers
 from tintype.web.mounts import Mount, Site
 from tintype.web.proxies import Proxies, Said
 from tintype.web.reply import Messages, common, of_error, of_text, peer_of, raw_path, within
 
 Count: TypeAlias = Callable[[float], None]
+
+# So far behind, the event loop has more to do than it can: what it would be given now would be answered too late. Seconds.
+_BEHIND_S = 0.5
 
 
 class TurnAway:
@@ -37,9 +41,11 @@ class TurnAway:
         telemetry: Prepared,
         limits: Limits,
         proxies: Proxies,
+        line: Line,
         *,
         prefix: str = "",
     ) -> None:
+        self._line = line
         self._site, self._gate, self._sources, self._limits = site, gate, sources, limits
         self._proxies, self._prefix = proxies, prefix.rstrip("/")
         self._now, self._monotonic = clock.now, clock.monotonic
@@ -50,15 +56,14 @@ class TurnAway:
         self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], request_id: bytes, began: float
     ) -> Messages | None:
         """Return the two messages that refuse a request, counted and logged, or None."""
-        if not self._gate.shut(began):
+        behind_s = self._line.wait_s(began)
+        if behind_s <= _BEHIND_S and not self._gate.shut(began):
             return None
         path = within(raw_path(scope), self._prefix)
         found = path and self._site.mounts.find(headers.get(b"host", b"").decode("latin-1"), path)
         if not path or not found or len(path) + len(scope["query_string"]) > self._limits.url_bytes:
             return None
         mount, rest = found
-        said = self._proxies.said(peer_of(scope), headers)
-        shed = self._gate.refused(mount.tenant.name, said.client, said.lane, began)
         if mount.tenant.delivery.secret:
             return None
         target = rest + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
@@ -66,15 +71,24 @@ class TurnAway:
             asked = mount.dialect.parse(target, self._now())
         except TintypeError:
             return None
-        if self._may_be_known(mount, asked, headers):
+        shed: Shed | None
+        if behind_s > _BEHIND_S:
+            shed = _behind(behind_s)
+        elif self._may_be_known(mount, asked, headers):
             return None
-        shed = shed or self._gate.refusal(self._asker(mount.tenant, said, began), asked.pipeline.source.host, began)
+        else:
+            shed = self._refusal(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began)
         return self._told(scope["method"], mount, mount.shown(path, rest), shed, request_id, began) if shed else None
 
-    def _asker(self, tenant: Tenant, said: Said, began: float) -> Asker:
+    def _refusal(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Shed | None:
+        """Ask the gate, which weighs few of a crowd."""
+        shed = self._gate.refused(tenant.name, said.client, said.lane, began)
+        if shed is not None:
+            return shed
         most_s = self._limits.request_timeout_s
         deadline, firm = began + min(most_s, said.left_s), said.left_s < most_s
-        return Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm)
+        asker = Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm)
+        return self._gate.refusal(asker, asked.pipeline.source.host, began)
 
     def _may_be_known(self, mount: Mount, asked: Asked, headers: dict[bytes, bytes]) -> bool:
         source, tenant = asked.pipeline.source, mount.tenant
@@ -112,3 +126,7 @@ class TurnAway:
                 self._telemetry.timer("request_seconds", tenant=tenant, kind="other"),
             )
         return counters
+
+
+def _behind(seconds: float) -> Shed:
+    return Shed(f"the node answers {seconds:.2f} s late; ask again", retry_after_s=1.0, reason="front")

@@ -7,6 +7,7 @@ from tintype.web.demo import Demo
 from tintype.web.front import ASGIApp, Front
 from tintype.web.handover import HandOver
 from tintype.web.image import ImagePath
+from tintype.web.line import Line
 from tintype.web.mounts import Mounts, Site
 from tintype.web.proxies import Proxies
 from tintype.web.quick import Quick
@@ -26,13 +27,15 @@ def front_over(ground: Ground, stores: Stores, cases: Cases, site: Site) -> Fron
     """Put the front together over the use cases. Raises Misconfigured."""
     config, telemetry, clock = ground.config, ground.telemetry, ground.clock
     limits, server, memo, cache = config.limits, config.server, stores.memo, stores.cache
-    proxies = Proxies(server.trusted_proxies)
-    away = TurnAway(site, stores.gate, stores.sources, clock, telemetry, limits, proxies, prefix=server.path_prefix)
+    proxies, line = Proxies(server.trusted_proxies), Line(clock.monotonic)
+    away = TurnAway(
+        site, stores.gate, stores.sources, clock, telemetry, limits, proxies, line, prefix=server.path_prefix
+    )
     tracer = telemetry.traces(clock)
     quick = (
-        TracedQuick(site, memo, cache, clock, telemetry, away, tracer)
+        TracedQuick(site, memo, cache, clock, telemetry, away, line, tracer)
         if tracer
-        else Quick(site, memo, cache, clock, telemetry, away)
+        else Quick(site, memo, cache, clock, telemetry, away, line)
     )
     images = ImagePath(
         site,
