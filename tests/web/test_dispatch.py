@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -19,7 +18,6 @@ from tests.cache.support import Seen
 from tests.e2e.node import free_port
 from tintype.web.dispatch import dispatched
 from tintype.web.front import Front
-from tintype.web.line import Line
 
 
 class StandIn:
@@ -27,7 +25,6 @@ class StandIn:
 
     def __init__(self) -> None:
         self.threads: list[threading.Thread] = []
-        self.line = Line(time.monotonic)
 
     def __call__(self, scope: Any) -> Any:
         self.threads.append(threading.current_thread())
@@ -42,15 +39,12 @@ class Stand:
     def __init__(self) -> None:
         self.quick = StandIn()
         self.usual_threads: list[threading.Thread] = []
-        self.waited: list[float] = []
 
     @property
     def quick_threads(self) -> list[threading.Thread]:
         return self.quick.threads
 
     async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
-        self.waited.append(self.quick.line.wait_s(time.monotonic()))
-        self.quick.line.leave()
         self.usual_threads.append(threading.current_thread())
         for message in _messages(b"usual"):
             await send(message)
@@ -94,15 +88,6 @@ async def test_hits_do_not_come_to_the_loop() -> None:
     assert len(stand.quick_threads) == 3
     assert threading.main_thread() not in stand.quick_threads
     assert stand.usual_threads == [threading.main_thread()]
-
-
-async def test_what_goes_to_the_loop_stands_in_line_until_it_has_begun() -> None:
-    stand, seen = Stand(), Seen()
-    async with served(stand, seen) as base:
-        await ask(base, "/other", "/quick", "/other")
-    assert all(waited > 0 for waited in stand.waited)
-    assert len(stand.waited) == 2
-    assert stand.quick.line.wait_s(time.monotonic()) == 0.0
 
 
 async def test_a_defect_of_the_quick_path_takes_the_usual_way_and_is_told() -> None:

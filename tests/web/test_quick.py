@@ -19,7 +19,6 @@ from tintype.dialects.imgproxy.settings import ImgproxySettings
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings
 from tintype.web.headers import http_date
-from tintype.web.line import Line
 from tintype.web.memo import Headers, Memo, Remembered
 from tintype.web.mounts import Mount, Mounts, Site
 from tintype.web.quick import Quick
@@ -37,7 +36,7 @@ class Stand:
         self.cache = Tiers(RamCache(1_000_000, telemetry=self.telemetry), (), purges=Purges(), clock=clock)
         self.memo = Memo()
         site = Site(Mounts.of([Mount(tenant, Imgproxy(ImgproxySettings()))]))
-        self.quick = Quick(site, self.memo, self.cache, clock, self.telemetry, lambda *_: None, Line(clock.monotonic))
+        self.quick = Quick(site, self.memo, self.cache, clock, self.telemetry, lambda *_: None)
         modified = http_date(CHANGED).encode()
         headers: Headers = [(b"content-type", b"image/png"), (b"etag", ETAG), (b"last-modified", modified)]
         ready = self.quick.ready(tenant, "/shown", headers, len(BODY))

@@ -30,9 +30,9 @@ from tintype.sources.settings import SourceSettings
 from tintype.sources.sources import SourceStore
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings
-from tintype.web.line import Line
 from tintype.web.mounts import Mount, Mounts, Site
 from tintype.web.proxies import Proxies
+from tintype.web.pulse import Pulse
 from tintype.web.reply import Messages
 from tintype.web.turnaway import TurnAway
 
@@ -67,9 +67,9 @@ class Stand:
             Tenant(name="blue", prefix="/blue"),
         ]
         site = Site(Mounts.of([Mount(tenant, Imgproxy(keys)) for tenant in tenants]))
-        proxies, self.line = Proxies(["10.0.0.1"]), Line(self.clock.monotonic)
+        proxies, self.pulse = Proxies(["10.0.0.1"]), Pulse(self.clock.monotonic)
         self.away = TurnAway(
-            site, self.gate, self.sources, self.clock, self.telemetry, Limits(), proxies, self.line, prefix=prefix
+            site, self.gate, self.sources, self.clock, self.telemetry, Limits(), proxies, self.pulse, prefix=prefix
         )
 
     def crowd(self, tenant: str = "red", lane: Lane = Lane.INTERACTIVE, *, client: str = "", works: int = 10) -> None:
@@ -201,29 +201,25 @@ async def test_prefetches_are_turned_away_by_themselves(stand: Stand) -> None:
     assert stand.ask() is None
 
 
-async def test_while_the_event_loop_is_too_far_behind_whatever_would_wait_for_it_is_turned_away(stand: Stand) -> None:
+async def test_while_the_event_loop_is_late_with_much_whatever_would_wait_for_it_is_turned_away(stand: Stand) -> None:
     await stand.know(KNOWN)
-    for _ in range(3):
-        stand.line.join()
-    stand.clock.ahead_s += 0.4
-    assert stand.ask(KNOWN) is None
-    stand.clock.ahead_s += 0.2
+    beating = asyncio.ensure_future(stand.pulse.beat())
+    await asyncio.sleep(0)
+    beating.cancel()
+    stand.clock.ahead_s += 0.7
+    assert stand.ask(KNOWN) is None  # may be chance
+    stand.pulse.running = 100
     for url in (KNOWN, NEW):
         answer = stand.ask(url)
         assert answer is not None
-        assert dict(answer[0]["headers"])[b"x-tintype-error"].startswith(b"shed: the node answers 0.6")
+        assert dict(answer[0]["headers"])[b"x-tintype-error"].startswith(b"shed: the node is 0.6")
     assert stand.ask(at="/red/wrong/w:10/plain/") is None
     assert stand.ask(at="/health", url="") is None
-    stand.line.join()
-    for _ in range(3):
-        stand.line.leave()
-    assert stand.ask(KNOWN) is None
     assert 'tintype_sheds_total{reason="front"} 2.0' in stand.telemetry.exposition().decode()
-
-
-async def test_a_line_that_nobody_joined_is_left_all_the_same(stand: Stand) -> None:
-    stand.line.leave()
-    assert stand.line.wait_s(stand.clock.monotonic()) == 0.0
+    beating = asyncio.ensure_future(stand.pulse.beat())
+    await asyncio.sleep(0)
+    beating.cancel()
+    assert stand.ask(KNOWN) is None
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,6 @@ def _schedule(quick: Quick, usual: Callable[[Any], None], telemetry: Telemetry) 
             telemetry.event("defect", path="quick", error=repr(error), exc_info=error)
             messages = None
         if messages is None:
-            quick.line.join()
             usual(watcher)
             return
         # A short answer is taken when it is sent; there is nothing to wait for.

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from tintype.core.errors import Draining, NotFound
 from tintype.web.image import ImagePath
 from tintype.web.memo import Headers
+from tintype.web.pulse import Pulse
 from tintype.web.quick import Quick
 from tintype.web.reply import Desk, Receive, Reply, Scope, Send, raw_path, request_of, within
 from tintype.web.settings import ServerSettings
@@ -20,7 +21,7 @@ _PLAIN: Headers = [(b"cache-control", b"no-cache")]
 class Front:
     """Routes by path. `ready` tells whether the engine answers; `control` and `home` are mounted when there are any.
 
-    Whoever serves it asks `quick` first.
+    Whoever serves it asks `quick` first, and keeps the `pulse`.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Front:
         desk: Desk,
         settings: ServerSettings,
         ready: Callable[[], Awaitable[bool]],
+        pulse: Pulse,
         *,
         control: ASGIApp | None = None,
         home: ASGIApp | None = None,
@@ -42,7 +44,7 @@ class Front:
         self._ready = ready
         self._control = control
         self._home = home
-        self._running = 0
+        self.pulse = pulse
         self._draining = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -51,14 +53,13 @@ class Front:
         """The ASGI entry point."""
         if scope["type"] != "http":
             return
-        self.quick.line.leave()
-        self._running += 1
+        self.pulse.running += 1
         self._idle.clear()
         try:
             await self._route(scope, receive, send)
         finally:
-            self._running -= 1
-            if not self._running:
+            self.pulse.running -= 1
+            if not self.pulse.running:
                 self._idle.set()
 
     async def drain(self, timeout_s: float) -> bool:

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Finder, Prepared
 from tintype.web.headers import is_current
-from tintype.web.line import Line
 from tintype.web.memo import Headers, Memo, Ready
 from tintype.web.mounts import Site
 from tintype.web.reply import WHOLE, Messages, RequestIds, common, unchanged
@@ -28,13 +27,11 @@ _PARTS = frozenset({b"range", b"if-range"})
 class Quick:
     """Answers what it can; called by one thread at a time, as its counts have one writer. `closed`: answers nothing.
 
-    `away`: refuses some of the rest; what it does not goes to the event loop by `line`.
+    `away`: refuses some of the rest.
     """
 
-    def __init__(
-        self, site: Site, memo: Memo, finder: Finder, clock: Clock, telemetry: Prepared, away: Away, line: Line
-    ) -> None:
-        self._away, self.line = away, line
+    def __init__(self, site: Site, memo: Memo, finder: Finder, clock: Clock, telemetry: Prepared, away: Away) -> None:
+        self._away = away
         self._site, self._memo, self._find = site, memo, finder.find
         self._now, self._monotonic = clock.now, clock.monotonic
         self._telemetry = telemetry

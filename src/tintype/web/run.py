@@ -128,6 +128,7 @@ class Serving:
         starting = asyncio.ensure_future(started)
         stopping = asyncio.ensure_future(self._stop.wait())
         watching = asyncio.ensure_future(self._watch(reload, watched))
+        beating = asyncio.ensure_future(self._front.pulse.beat())
         try:
             await asyncio.wait((serving, starting, stopping), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -137,7 +138,7 @@ class Serving:
                 serving.result()
             return await self._front.drain(self._settings.drain_timeout_s)
         finally:
-            for task in (starting, stopping, watching):
+            for task in (starting, stopping, watching, beating):
                 task.cancel()
             self._server.stop()  # type: ignore[no-untyped-call]
             await asyncio.wait((serving,), timeout=5)

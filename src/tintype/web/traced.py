@@ -6,7 +6,6 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from tintype.ports import Clock, Finder, Prepared, Span, Tracer
-from tintype.web.line import Line
 from tintype.web.memo import Memo, Ready
 from tintype.web.mounts import Site
 from tintype.web.quick import Away, Quick
@@ -24,10 +23,9 @@ class TracedQuick(Quick):
         clock: Clock,
         telemetry: Prepared,
         away: Away,
-        line: Line,
         tracer: Tracer,
     ) -> None:
-        super().__init__(site, memo, finder, clock, telemetry, away, line)
+        super().__init__(site, memo, finder, clock, telemetry, away)
         self._tracer, self._ended = tracer, clock.monotonic
         self._parent = b""
 

@@ -1,7 +1,7 @@
 """Turned away: in the server's own thread, what the gate refuses while it has just refused others: a flood costs next to nothing.
 
 Nobody is turned away who may be served without a fetch: only sources that are certainly not known here. When the event loop
-itself is too far behind, whatever would have to wait for it is. What is not plain takes the usual way, and is judged there.
+itself is too late, whatever would have to wait for it is. What is not plain takes the usual way, and is judged there.
 """
 
 from __future__ import annotations
@@ -17,16 +17,13 @@ from tintype.core.limits import Limits
 from tintype.core.tenant import Tenant
 from tintype.ports import Acquainted, Clock, Prepared
 from tintype.web.forward import forwarded
-from tintype.web.line import Line
 from tintype.web.memo import Headers
 from tintype.web.mounts import Mount, Site
 from tintype.web.proxies import Proxies, Said
+from tintype.web.pulse import Pulse
 from tintype.web.reply import Messages, common, of_error, of_text, peer_of, raw_path, within
 
 Count: TypeAlias = Callable[[float], None]
-
-# So far behind, the event loop has more to do than it can: what it would be given now would be answered too late. Seconds.
-_BEHIND_S = 0.5
 
 
 class TurnAway:
@@ -41,11 +38,11 @@ class TurnAway:
         telemetry: Prepared,
         limits: Limits,
         proxies: Proxies,
-        line: Line,
+        pulse: Pulse,
         *,
         prefix: str = "",
     ) -> None:
-        self._line = line
+        self._pulse = pulse
         self._site, self._gate, self._sources, self._limits = site, gate, sources, limits
         self._proxies, self._prefix = proxies, prefix.rstrip("/")
         self._now, self._monotonic = clock.now, clock.monotonic
@@ -56,8 +53,8 @@ class TurnAway:
         self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], request_id: bytes, began: float
     ) -> Messages | None:
         """Return the two messages that refuse a request, counted and logged, or None."""
-        behind_s = self._line.wait_s(began)
-        if behind_s <= _BEHIND_S and not self._gate.shut(began):
+        late_s = self._pulse.late_s(began)
+        if not late_s and not self._gate.shut(began):
             return None
         path = within(raw_path(scope), self._prefix)
         found = path and self._site.mounts.find(headers.get(b"host", b"").decode("latin-1"), path)
@@ -72,8 +69,8 @@ class TurnAway:
         except TintypeError:
             return None
         shed: Shed | None
-        if behind_s > _BEHIND_S:
-            shed = _behind(behind_s)
+        if late_s:
+            shed = _late(late_s)
         elif self._may_be_known(mount, asked, headers):
             return None
         else:
@@ -128,5 +125,5 @@ class TurnAway:
         return counters
 
 
-def _behind(seconds: float) -> Shed:
-    return Shed(f"the node answers {seconds:.2f} s late; ask again", retry_after_s=1.0, reason="front")
+def _late(seconds: float) -> Shed:
+    return Shed(f"the node is {seconds:.2f} s late with everything", retry_after_s=1.0, reason="front")

@@ -7,9 +7,9 @@ from tintype.web.demo import Demo
 from tintype.web.front import ASGIApp, Front
 from tintype.web.handover import HandOver
 from tintype.web.image import ImagePath
-from tintype.web.line import Line
 from tintype.web.mounts import Mounts, Site
 from tintype.web.proxies import Proxies
+from tintype.web.pulse import Pulse
 from tintype.web.quick import Quick
 from tintype.web.reply import Desk
 from tintype.web.slow import SlowLog
@@ -27,15 +27,15 @@ def front_over(ground: Ground, stores: Stores, cases: Cases, site: Site) -> Fron
     """Put the front together over the use cases. Raises Misconfigured."""
     config, telemetry, clock = ground.config, ground.telemetry, ground.clock
     limits, server, memo, cache = config.limits, config.server, stores.memo, stores.cache
-    proxies, line = Proxies(server.trusted_proxies), Line(clock.monotonic)
+    proxies, pulse = Proxies(server.trusted_proxies), Pulse(clock.monotonic)
     away = TurnAway(
-        site, stores.gate, stores.sources, clock, telemetry, limits, proxies, line, prefix=server.path_prefix
+        site, stores.gate, stores.sources, clock, telemetry, limits, proxies, pulse, prefix=server.path_prefix
     )
     tracer = telemetry.traces(clock)
     quick = (
-        TracedQuick(site, memo, cache, clock, telemetry, away, line, tracer)
+        TracedQuick(site, memo, cache, clock, telemetry, away, tracer)
         if tracer
-        else Quick(site, memo, cache, clock, telemetry, away, line)
+        else Quick(site, memo, cache, clock, telemetry, away)
     )
     images = ImagePath(
         site,
@@ -58,6 +58,7 @@ def front_over(ground: Ground, stores: Stores, cases: Cases, site: Site) -> Fron
         Desk(telemetry, clock, server.write_timeout_s, slow, tracer),
         server,
         Readiness(cases.engine, clock),
+        pulse,
         control=_control(ground, cases, images, site),
         home=_home(config, site),
     )
