@@ -13,45 +13,19 @@ import pyvips
 from PIL import Image as Pillow
 from PIL.features import check
 
-from tests.worker.pictures import gradient, pil_bytes, translucent, vips
+from tests.worker.decoders import EXIF, cut_out, facts, picture, same, same_or_refused, spied
+from tests.worker.pictures import pil_bytes, vips
 from tintype.core.formats import Format
 from tintype.core.plan import Load
 from tintype.worker import codecs
 from tintype.worker.codecs import libvips, libwebp, whole
 from tintype.worker.pixels import Image
 
-EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-OWN = ("vips-sequential", "filename")
-
 
 @pytest.fixture
 def decodes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Tell of each fast decode whether it came to its end."""
-    seen: list[bool] = []
-
-    def spy(library: Any, name: str) -> None:
-        real = getattr(library, name)
-
-        def decode(*args: Any, **options: Any) -> Any:
-            seen.append(False)
-            pixels = real(*args, **options)
-            seen[-1] = pixels is not None
-            return pixels
-
-        monkeypatch.setattr(library, name, decode)
-
-    spy(libwebp, "decoded")
-    spy(imagecodecs, "avif_decode")
-    return seen
-
-
-def picture(width: int = 201, height: int = 103) -> Any:
-    rng = np.random.default_rng(5)
-    return (gradient(width, height) // 2 + rng.integers(0, 60, (height, width, 3), np.uint8)).astype(np.uint8)
-
-
-def cut_out(width: int = 201, height: int = 103) -> Any:
-    return np.dstack([picture(width, height), translucent(width, height)[:, :, 3]])
+    return spied(monkeypatch, (libwebp, "decoded"), (imagecodecs, "avif_decode"))
 
 
 def avif(pixels: Any, **options: Any) -> bytes:
@@ -72,24 +46,7 @@ def both_damaged(format: Format, data: bytes) -> None:
         with pytest.raises(pyvips.Error):
             libvips.load(memoryview(data), Load(format=format, width=1, height=1))
         return
-    shown, wanted = _shown(ours), _shown(theirs)
-    assert np.array_equal(shown, wanted) if wanted is not None else shown is None
-
-
-def _shown(image: Image) -> Any:
-    try:
-        return image.numpy()
-    except pyvips.Error:
-        return None
-
-
-def facts(image: Image) -> dict[str, Any]:
-    return {field: image.get(field) for field in image.get_fields() if field not in OWN}
-
-
-def same(ours: Image, theirs: Image) -> None:
-    assert np.array_equal(ours.numpy(), theirs.numpy())
-    assert facts(ours) == facts(theirs)
+    same_or_refused(ours, theirs)
 
 
 @pytest.mark.parametrize("options", [{"quality": 80}, {"lossless": True}, {"quality": 60, "exact": True}])
