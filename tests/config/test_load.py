@@ -345,7 +345,7 @@ def valid_text(spec: Spec) -> st.SearchStrategy[str]:
         return st.floats(spec.least, spec.most or 10**6, allow_nan=False).map(repr)
     if words.startswith("one of "):
         return st.sampled_from(words.removeprefix("one of ").split(", "))
-    if words.startswith("a list of formats"):
+    if words.startswith(("a list of formats", "a list of texts: ")):
         return st.lists(st.sampled_from(words.partition(": ")[2].split(", ")), min_size=1).map(",".join)
     return st.text("abcdefgh-._", min_size=1)
 

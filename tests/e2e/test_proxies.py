@@ -123,7 +123,7 @@ def test_what_cannot_be_read_says_nothing_and_is_counted(node: Node, origin: Ori
 
     before = unread()
     lines = [f"{name}: {value}" for name, value in wrong.items()]
-    assert status(node, ANYBODY, target.replace("79", "80"), *lines) == 200
+    assert status(node, ANYBODY, target.replace("w:79", "w:80"), *lines) == 200
     assert unread() == before
     assert status(node, PROXY, target, *lines) == 200
     assert unread() == [count + 1 for count in before]
