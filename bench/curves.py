@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from math import log2
@@ -81,7 +82,7 @@ def told(saved: Mapping[str, Any]) -> str:
             "mix off by": row["skew"],
             "peak MB": row["peak MB"],
             "back in s": row["back s"],
-            "neither image nor refusal": row["other"],
+            "neither image nor refusal": sum(literal_eval(row["other"] or "{}").values()),
         }
         for row in saved["rows"]
     ]
