@@ -137,7 +137,8 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel(
                 "Refused, by reason",
                 "reqps",
-                "wait: it would have waited too long; full: no place in the queue; late: it had waited too long.",
+                "wait: it would have waited too long; full: no place in the queue; late: it had waited too long; front: "
+                "the event loop itself was late.",
                 (
                     rates("tintype_sheds_total", "reason"),
                     rates("tintype_quota_refusals_total", "mode", word="quota"),

@@ -20,29 +20,18 @@ from tintype.web.dispatch import dispatched
 from tintype.web.front import Front
 
 
-class StandIn:
-    """Stands where the quick path does."""
-
-    def __init__(self) -> None:
-        self.threads: list[threading.Thread] = []
-
-    def __call__(self, scope: Any) -> Any:
-        self.threads.append(threading.current_thread())
-        if scope["path"] == "/broken":
-            raise RuntimeError("a defect")
-        return _messages(b"quick") if scope["path"] == "/quick" else None
-
-
 class Stand:
     """Stands where a front does: answers what is quick in one word and the rest in another, and notes the threads."""
 
     def __init__(self) -> None:
-        self.quick = StandIn()
+        self.quick_threads: list[threading.Thread] = []
         self.usual_threads: list[threading.Thread] = []
 
-    @property
-    def quick_threads(self) -> list[threading.Thread]:
-        return self.quick.threads
+    def quick(self, scope: Any) -> Any:
+        self.quick_threads.append(threading.current_thread())
+        if scope["path"] == "/broken":
+            raise RuntimeError("a defect")
+        return _messages(b"quick") if scope["path"] == "/quick" else None
 
     async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
         self.usual_threads.append(threading.current_thread())
