@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests.e2e.conftest import picture
 from tests.e2e.origin import Origin, Page
 from tests.edge.edge import EXPIRED_S, Edge, cluster, drain, kill, until
+from tests.threads import Threads
 
 pytestmark = pytest.mark.slow
 
@@ -32,33 +32,22 @@ def sources(origin: Origin) -> list[str]:
     return [f"{origin.url}/{name}" for name in NAMES]
 
 
-class Clients:
+class Clients(Threads):
     """Four clients that ask for new variants until they are stopped; `seen` has every status."""
 
     def __init__(self, edge: Edge, sources: list[str]) -> None:
         self.seen: list[int] = []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(edge, sources, one)) for one in range(4)]
+        super().__init__([partial(self._run, edge, sources, one) for one in range(4)])
 
     def _run(self, edge: Edge, sources: list[str], one: int) -> None:
         for turn in range(100_000):
-            if self._stop.is_set():
+            if self.stop.is_set():
                 return
             source = sources[(turn * 4 + one) % len(sources)]
             self.seen.append(edge.ask(f"/unsafe/w:{40 + turn % 100}/q:{50 + one}/plain/{source}").status)
 
     def wait_for(self, many: int) -> None:
         until(lambda: len(self.seen) >= many, "clients get no answers")
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
 
 
 def homes(edge: Edge, sources: list[str], tag: str) -> dict[str, int]:

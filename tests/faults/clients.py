@@ -7,9 +7,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Self
 
 from tests.e2e.node import Node
+from tests.threads import Threads
 
 TIMEOUT_S = 30
 
@@ -46,7 +46,7 @@ def many(port: int, count: int) -> Iterator[list[socket.socket]]:
         yield [stack.enter_context(connected(port)) for _ in range(count)]
 
 
-class Flood:
+class Flood(Threads):
     """Threads that ask one thing after another until the block ends; `seen` counts statuses, `lost` what got no answer."""
 
     def __init__(
@@ -55,12 +55,11 @@ class Flood:
         self.seen: Counter[int] = Counter()
         self.lost = 0
         self._node, self._paths, self._headers = node, paths, headers
-        self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+        super().__init__([self._run] * threads)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             with self._lock:
                 path = self._paths()
             try:
@@ -70,13 +69,3 @@ class Flood:
             else:
                 with self._lock:
                     self.seen[status] += 1
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
