@@ -175,17 +175,18 @@ class Gate:
         deadline. `after_s`: its fetch is expected to take so long; what is ahead of it is worked off meanwhile. `waited_s`: it
         has waited so long for something else, which where there is no worker free at once is a part of its wait.
         """
-        ahead_s = self._backlog.wait_s(asker, ms, fetched=fetched)
-        wait_s = max(0.0, ahead_s + waited_s - after_s) if ahead_s else 0.0
-        left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
-        patience_s = max(self._patience_s(asker, wait_s, after_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
-        patience_s *= _INVESTED if asker.invested else 1.0
-        full = len(self._backlog) >= self._most
-        if full or wait_s > min(patience_s, left_s):
-            allowed_s = patience_s if wait_s > patience_s else min(patience_s, left_s)
-            late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
-            return Refusal(wait_s, max(0.0, allowed_s), full, late_s)
-        return wait_s
+        with self._lock:
+            ahead_s = self._backlog.wait_s(asker, ms, fetched=fetched)
+            wait_s = max(0.0, ahead_s + waited_s - after_s) if ahead_s else 0.0
+            left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
+            patience_s = max(self._patience_s(asker, wait_s, after_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
+            patience_s *= _INVESTED if asker.invested else 1.0
+            full = len(self._backlog) >= self._most
+            if full or wait_s > min(patience_s, left_s):
+                allowed_s = patience_s if wait_s > patience_s else min(patience_s, left_s)
+                late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
+                return Refusal(wait_s, max(0.0, allowed_s), full, late_s)
+            return wait_s
 
     def outlook(self, asker: Asker, ms: float, now: float) -> Outlook:
         """Return how a render of so many milliseconds would fare whose source is there; charges nothing.
