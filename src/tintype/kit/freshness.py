@@ -130,6 +130,11 @@ def ends_at(binding: Binding, assume_fresh_s: float) -> float:
     return max(binding.fresh_until, binding.fetched_at + assume_fresh_s)
 
 
+def state_of(binding: Binding, assume_fresh_s: float, now: float) -> State:
+    """Return what may be done with a binding's bytes at `now`; `assume_fresh_s`: see `ends_at`."""
+    return state(ends_at(binding, assume_fresh_s), binding.stale_until, now)
+
+
 def renews_at(binding: Binding, assume_fresh_s: float) -> float:
     """Return from when on a binding is asked for again behind an answer, so that nobody waits when it ends."""
     end = ends_at(binding, assume_fresh_s)

@@ -12,8 +12,7 @@ from tintype.core.binding import Binding
 from tintype.core.brief import brief
 from tintype.core.pipeline import SourceRef
 from tintype.core.shown import shown_url
-from tintype.kit.freshness import State, ends_at
-from tintype.kit.freshness import state as state_of
+from tintype.kit.freshness import State, state_of
 from tintype.ports import Acquainted, Clock, Forwarded, Held, Mezzanines
 from tintype.services.look import Look, View, Want
 from tintype.services.spending import Spending
@@ -118,13 +117,10 @@ class Explain:
     def _source(self, ref: SourceRef, binding: Binding | None) -> Source:
         if binding is None:
             return Source(shown_url(ref.url), known=False)
-        state = self._state(binding, self._assumed_fresh_s(ref.url))
+        state = state_of(binding, self._assumed_fresh_s(ref.url), self._clock.now())
         found = Source(shown_url(ref.url), True, state.value, binding.size)
         info = binding.info
         return replace(found, format=info.format.value, width=info.width, height=info.height) if info else found
-
-    def _state(self, binding: Binding, assumed_s: float) -> State:
-        return state_of(ends_at(binding, assumed_s), binding.stale_until, self._clock.now())
 
     def _unfetched(self, want: Want, told: Explanation) -> Explanation:
         expected, host = self._gate.expected, want.asked.pipeline.source.host
@@ -141,7 +137,9 @@ class Explain:
             return True
         mark = SourceRef(url=want.tenant.watermark.url)
         known = await self._sources.known(want.tenant.name, mark, Forwarded())
-        return known is not None and known.info is not None and self._state(known, ASSUME_FRESH_S) is State.FRESH
+        if known is None or known.info is None:
+            return False
+        return state_of(known, ASSUME_FRESH_S, self._clock.now()) is State.FRESH
 
     async def _viewed(self, view: View, told: Explanation) -> Explanation:
         way, made_from = await self._way(view)

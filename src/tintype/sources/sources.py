@@ -25,7 +25,7 @@ from tintype.core.pipeline import SourceRef
 from tintype.core.values import fingerprint
 from tintype.kit.filestore import FileStore, Put
 from tintype.kit.flights import Flights
-from tintype.kit.freshness import State, ends_at, renews_at, state
+from tintype.kit.freshness import State, renews_at, state_of
 from tintype.kit.recent import Recent
 from tintype.ports import Clock, Forwarded, Telemetry
 from tintype.sources.bindings import Bindings
@@ -102,7 +102,7 @@ class SourceStore:
         known = None if forwarded.private else await self._bindings.get(want.key)
         if known is None:
             return (await self._ask(want, None)).binding
-        match self._state(known, assume_fresh_s):
+        match state_of(known, assume_fresh_s, self._clock.now()):
             case State.FRESH:
                 if self._clock.now() >= renews_at(known, assume_fresh_s):
                     self._refresh(want, known)
@@ -166,10 +166,6 @@ class SourceStore:
         await self._bodies.close()
 
     # Deciding
-
-    def _state(self, known: Binding, assume_fresh_s: float) -> State:
-        now = self._clock.now()
-        return state(ends_at(known, assume_fresh_s), known.stale_until, now)
 
     async def _revalidated(self, want: Want, known: Binding) -> Binding:
         try:

@@ -151,15 +151,16 @@ class ImagePath:
         said = self._proxies.said(request.peer, request.headers)
         for header in said.unread:
             self._telemetry.count("proxy_headers_unread", header=header)
+        deadline, firm = said.deadline(request.began, self._limits.request_timeout_s)
         return Want(
             tenant=tenant,
             asked=asked,
             offer=mount.offer(request.headers),
             forwarded=passed_on,
-            deadline=request.began + min(self._limits.request_timeout_s, said.left_s),
+            deadline=deadline,
             lane=said.lane,
             client=said.client,
-            firm=said.left_s < self._limits.request_timeout_s,
+            firm=firm,
             etags=etags_of(request.headers.get(b"if-none-match", b"")) if tenant.delivery.etag else frozenset(),
         )
 

@@ -56,6 +56,10 @@ class Said:
     left_s: float = inf
     unread: tuple[str, ...] = ()
 
+    def deadline(self, began: float, most_s: float) -> tuple[float, bool]:
+        """Return until when a request is of use, `most_s` at the longest, and whether that is its client's own word."""
+        return began + min(most_s, self.left_s), self.left_s < most_s
+
 
 class Proxies:
     """Reads requests. `trusted`: address ranges of proxies in front.

@@ -82,8 +82,7 @@ class TurnAway:
         shed = self._gate.refused(tenant.name, said.client, said.lane, began)
         if shed is not None:
             return shed
-        most_s = self._limits.request_timeout_s
-        deadline, firm = began + min(most_s, said.left_s), said.left_s < most_s
+        deadline, firm = said.deadline(began, self._limits.request_timeout_s)
         asker = Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm)
         return self._gate.refusal(asker, asked.pipeline.source.host, began)
 
