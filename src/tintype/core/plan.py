@@ -257,15 +257,21 @@ class Plan(Value, frozen=True):
 
 
 def plan_key(tenant: str, digests: tuple[str, ...], plan: Plan, epoch: int) -> str:
-    """Return the key of the result, which is also its ETag: same key, same bytes.
+    """Return the key of the result in one render epoch; see `plan_keys`."""
+    return plan_keys(tenant, digests, plan, (epoch,))[0]
+
+
+def plan_keys(tenant: str, digests: tuple[str, ...], plan: Plan, epochs: tuple[int, ...]) -> list[str]:
+    """Return the key of the result in each epoch, which is also its ETag: same key, same bytes.
 
     Args:
         tenant: the tenant's name; results are never shared between tenants.
         digests: SHA-256 of every input, the source first, then overlays.
         plan: cost and the source's URL count for nothing.
-        epoch: the render epoch; changed only when pixels change on purpose.
+        epochs: render epochs; these change only when pixels change on purpose.
     """
-    return fingerprint(b"plan", tenant.encode(), *(d.encode() for d in digests), _shape(plan), str(epoch).encode())
+    parts = b"plan", tenant.encode(), *(d.encode() for d in digests), _shape(plan)
+    return [fingerprint(*parts, str(epoch).encode()) for epoch in epochs]
 
 
 def _shape(plan: Plan) -> bytes:

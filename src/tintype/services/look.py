@@ -16,7 +16,7 @@ from tintype.core.info import ImageInfo
 from tintype.core.ladder import ladder_of
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Watermark
-from tintype.core.plan import Plan, Rung, plan_key
+from tintype.core.plan import Plan, Rung, plan_keys
 from tintype.core.resolve import resolve
 from tintype.core.tenant import Tenant
 from tintype.kit.flights import Flights
@@ -138,7 +138,7 @@ class Look:
     ) -> View:
         plan = resolve(want.asked.pipeline, info, want.offer, want.tenant.policy, rungs)
         digests = (binding.digest, *overlays, *_buster(want.tenant))
-        key, *old = (plan_key(want.tenant.name, digests, plan, epoch) for epoch in self._epochs)
+        key, *old = plan_keys(want.tenant.name, digests, plan, self._epochs)
         return View(want, binding, plan, key, tuple(old), overlays)
 
     async def quicker(self, view: View) -> View | None:
