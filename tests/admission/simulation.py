@@ -18,6 +18,7 @@ from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.expect import Expectation
 from tintype.admission.gate import Gate, Patience, Refusal
 from tintype.admission.queue import Place, Queue, Rules
+from tintype.core.pipeline import Pipeline, Resize, SourceRef
 
 IN_TIME_S = 1.0
 PATIENCE = Patience(crowd_s=0.5, burst_s=0.8)  # as shipped
@@ -49,7 +50,7 @@ class Stream:
 
 @dataclass
 class Outcome:
-    """What became of the requests of one asker; waits in seconds from arrival to answer."""
+    """What became of the requests of one asker, or of one pipeline; waits in seconds from arrival to answer."""
 
     asked: int = 0
     answered: list[float] = field(default_factory=list)
@@ -135,20 +136,14 @@ class Simulation:
 
     def _arrive(self, stream: Stream, until: float) -> None:
         self._arrive_next(stream, self.now, until)
-        asker = Asker(
-            stream.asker.tenant,
-            stream.asker.client,
-            stream.asker.lane,
-            stream.asker.weight,
-            deadline=self.now + stream.patience_s,
-        )
+        asker = replace(stream.asker, deadline=self.now + stream.patience_s)
         request = _Request(asker, stream.work(self.rng), self.now)
         outcome = self._outcome(request)
         outcome.asked += 1
         if self._is_there(request):
             return
         after_s = self.expectation.fetch_s("host")
-        ticket = self.gate.admit(asker, self.expectation.typical_ms, self.now, after_s=after_s)
+        ticket = self.gate.admit(asker, self.expectation.likely.ms(asker), self.now, after_s=after_s)
         if isinstance(ticket, Refusal):
             self._end(request, refused=True)
             return
@@ -188,6 +183,7 @@ class Simulation:
             request = place.item
             work = request.work
             self.expectation.learn((work.kind, 0), work.predicted_ms, took_ms)
+            self.expectation.likely.learn(request.asker, took_ms)
             self._leave(request)
             self.made += 1
             self._outcome(request).done_ms += work.takes_ms * (self.now - request.arrived <= IN_TIME_S)
@@ -248,7 +244,9 @@ class Simulation:
             self.gate.leave(request.charge)
 
     def _outcome(self, request: _Request) -> Outcome:
-        return self.outcomes[f"{request.asker.tenant}/{request.asker.client}/{request.asker.lane.name}"]
+        asker = request.asker
+        of = asker.pipeline.source.url if asker.pipeline else asker.client
+        return self.outcomes[f"{asker.tenant}/{of}/{asker.lane.name}"]
 
 
 def steady(
@@ -261,6 +259,11 @@ def steady(
         return Work(predicted_ms=takes * wrong, takes_ms=takes, fetch_s=fetch_s, kind=f"{ms}", peak_bytes=peak_bytes)
 
     return work
+
+
+def asks(url: str, width: int) -> Asker:
+    """Return who asks for images of a kind, all of them as one tenant and client."""
+    return Asker("a", pipeline=Pipeline.of(SourceRef(url=url), Resize(width=width)))
 
 
 def tenants(count: int, per_s: float, work: Callable[[random.Random], Work]) -> Iterator[Stream]:

@@ -208,7 +208,7 @@ def test_who_would_wait_too_long_anyway_is_told_of_the_load() -> None:
     busy = gate(load(*[(A, 100.0)] * 10))
     with pytest.raises(Shed, match=r"0\.20 s are allowed"), busy.fetching(firm(0.3), "new", 10.0):
         pass
-    assert busy.refused("a", "", Lane.INTERACTIVE, 10.0)
+    assert busy.refused(A, 10.0)
 
 
 def test_a_plan_is_held_against_a_deadline_by_what_waits_and_what_it_takes() -> None:

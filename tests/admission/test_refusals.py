@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tintype.admission.asker import Lane
-from tintype.admission.refusals import Like, Refusals
+from tintype.admission.asker import Asker, Lane
+from tintype.admission.refusals import Refusals, like
 from tintype.core.errors import Shed
 
 EVERY_S = 0.01
-LIKE: Like = ("a", None, Lane.INTERACTIVE)
+MS = 50.0
+LIKE = like(Asker("a"), None, MS)
 
 
-def refused(lately: Refusals, now: float, client: str = "") -> bool:
-    return lately.of("a", client, Lane.INTERACTIVE, now, every_s=EVERY_S) is not None
+def refused(lately: Refusals, now: float, asker: Asker = Asker("a"), ms: float = MS) -> bool:  # noqa: B008 - frozen
+    return lately.of(asker, ms, now, every_s=EVERY_S) is not None
 
 
 @pytest.fixture
@@ -43,8 +44,11 @@ def test_none_is_weighed_before_there_is_room_but_for_no_longer_than_a_moment() 
 
 def test_a_client_of_its_own_is_refused_by_itself() -> None:
     lately = Refusals()
-    lately.note(("a", "x", Lane.INTERACTIVE), Shed("wait"), 10.0, excess_s=0.0, every_s=EVERY_S)
-    assert refused(lately, 10.001, "x")
-    assert not refused(lately, 10.001, "y")
-    assert lately.of("b", "x", Lane.INTERACTIVE, 10.001, every_s=EVERY_S) is None
-    assert lately.of("a", "x", Lane.PREFETCH, 10.001, every_s=EVERY_S) is None
+    lately.note(like(Asker("a", "x"), "x", MS), Shed("wait"), 10.0, excess_s=0.0, every_s=EVERY_S)
+    assert refused(lately, 10.001, Asker("a", "x"))
+    for other in (Asker("a", "y"), Asker("b", "x"), Asker("a", "x", Lane.PREFETCH)):
+        assert not refused(lately, 10.001, other)
+
+
+def test_what_costs_about_as_much_is_refused_unweighed_and_nothing_else(lately: Refusals) -> None:
+    assert [ms for ms in (1, 8, 25, 40, 60, 100, 1000) if refused(lately, 10.001, ms=ms)] == [40, 60]

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tests.admission.simulation import IN_TIME_S, PREFETCH, Outcome, Simulation, Stream, Work, steady, tenants
+from tests.admission.simulation import IN_TIME_S, PREFETCH, Outcome, Simulation, Stream, Work, asks, steady, tenants
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.queue import Rules
 
@@ -93,6 +93,23 @@ def test_large_work_beside_thumbnails_is_not_felt(seed: int) -> None:
     beside = run(thumbnails, Stream(Asker("a", "press"), 3 * 2000 / 900, steady(900)), seed=seed)["a/page/INTERACTIVE"]
     assert beside.in_time >= 0.998 * beside.asked
     assert beside.percentile_s(99) <= 3 * alone.percentile_s(99)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("times", [4, 20])
+def test_what_costs_little_is_not_refused_for_what_costs_much(times: int, seed: int) -> None:
+    """Giants at several times the capacity beside thumbnails of the same client: in the middle, twice as many of these."""
+    thumbnails, giants = asks("https://x/thumbnails.jpg", 160), asks("https://x/giants.avif", 1280)
+    outcomes = run(
+        Stream(thumbnails, 0.2 * 2000 / 8, steady(8)),
+        Stream(giants, times * 2000 / 900, steady(900)),
+        Stream(thumbnails, 0.2 * 2000 / 8, steady(8), begins_s=10.0, ends_s=15.0),
+        seed=seed,
+    )
+    small, large = (outcomes[f"a/{url}/INTERACTIVE"] for url in ("https://x/thumbnails.jpg", "https://x/giants.avif"))
+    assert small.refused + small.given_up == 0
+    assert small.percentile_s(99) <= 0.15
+    assert len(large.answered) * 0.9 >= 0.9 * 30  # of two workers, one is left to the rest
 
 
 @pytest.mark.parametrize("seed", SEEDS)

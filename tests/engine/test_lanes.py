@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -18,6 +19,7 @@ from tintype.admission.gate import Gate, Patience
 from tintype.admission.queue import Rules
 from tintype.core.errors import Shed
 from tintype.core.formats import Format
+from tintype.core.pipeline import Pipeline, SourceRef
 from tintype.core.plan import Cost
 
 HEAVY_MS = 1000.0
@@ -129,3 +131,16 @@ async def test_work_that_has_waited_too_long_is_given_up_and_the_newest_is_done(
     assert [type(one) for one in given_up] == [Shed] * 3
     assert len(order) == 2
     assert not len(bench.pool._gate._backlog)
+
+
+@pool
+async def test_what_comes_of_a_fetch_is_what_such_fetches_will_likely_cost(engine: Benches) -> None:
+    bench, order = await engine(gate=patient()), list[str]()
+    likely = bench.pool._gate.expected.likely
+    wants = Pipeline.of(SourceRef(url="https://example.com/1.jpg"))
+    there = Asker("t", deadline=bench.clock.monotonic() + 30, pipeline=wants)
+    before = likely.ms(there)
+    await _ask(bench, "sleep 0.3", 50, order, there)
+    assert likely.ms(there) == before  # its source was there, and perhaps a rung
+    await _ask(bench, "sleep 0.3", 50, order, replace(there, invested=True))
+    assert likely.ms(there) > 1.5 * before

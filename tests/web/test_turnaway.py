@@ -20,7 +20,7 @@ from tintype.admission.gate import Gate, Patience
 from tintype.admission.queue import Rules
 from tintype.core.errors import Shed
 from tintype.core.limits import Limits
-from tintype.core.pipeline import SourceRef
+from tintype.core.pipeline import Pipeline, Resize, SourceRef
 from tintype.core.tenant import DeliverySettings, Tenant
 from tintype.dialects.imgproxy import Imgproxy
 from tintype.dialects.imgproxy.settings import ImgproxySettings
@@ -72,9 +72,17 @@ class Stand:
             site, self.gate, self.sources, self.clock, self.telemetry, Limits(), proxies, self.pulse, prefix=prefix
         )
 
-    def crowd(self, tenant: str = "red", lane: Lane = Lane.INTERACTIVE, *, client: str = "", works: int = 10) -> None:
+    def crowd(
+        self,
+        tenant: str = "red",
+        lane: Lane = Lane.INTERACTIVE,
+        *,
+        client: str = "",
+        works: int = 10,
+        wants: Pipeline | None = None,
+    ) -> None:
         """Have a fetch of a tenant's client refused."""
-        asker = Asker(tenant, client, lane)
+        asker = Asker(tenant, client, lane, pipeline=wants)
         self.charges += [self.backlog.add(asker, 100.0, fetched=True) for _ in range(works)]
         with pytest.raises(Shed), self.gate.fetching(asker, "host", self.clock.monotonic()):
             pass
@@ -168,6 +176,19 @@ async def test_others_than_who_was_refused_are_weighed_by_themselves(stand: Stan
     assert stand.ask(at="/blue/trusted/w:10/plain/") is None  # has a share of its own
     assert stand.ask(sec_purpose=b"prefetch") is not None  # comes after those who were refused
     assert stand.ask() is not None
+
+
+async def test_what_costs_little_is_weighed_though_what_costs_much_was_refused(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    dear = "local:///new.avif"
+    for url, ms in ((dear, 500.0), (NEW, 8.0)):
+        wants = Pipeline.of(SourceRef(url=url), Resize(width=10))
+        for _ in range(30):
+            stand.gate.expected.likely.learn(Asker("red", pipeline=wants), ms)
+    stand.crowd(wants=Pipeline.of(SourceRef(url=dear), Resize(width=10)), works=40)
+    stand.empty()
+    assert stand.ask(NEW) is None
+    assert stand.ask(dear) is not None  # unweighed
 
 
 async def test_a_refusal_is_good_for_a_moment(stand: Stand) -> None:

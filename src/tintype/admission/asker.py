@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from enum import IntEnum
 
+from tintype.core.pipeline import Pipeline
+
 
 class Lane(IntEnum):
     """How urgent work is. A lane's work goes before that of the lanes below it, which are left a small share."""
@@ -26,6 +28,7 @@ class Asker:
         deadline: of Clock.monotonic, in seconds: after it nobody wants the answer.
         firm: it is the client's own deadline, not a bound of the node: what will hardly be done by it is not begun.
         invested: its source has been fetched for it, with a ticket: to refuse it now would waste that.
+        pipeline: what it asks for, where a URL says so.
     """
 
     tenant: str
@@ -35,3 +38,4 @@ class Asker:
     deadline: float = math.inf
     firm: bool = False
     invested: bool = False
+    pipeline: Pipeline | None = None

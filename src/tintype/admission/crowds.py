@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_REMEMBERED = 1000
+from tintype.admission.remembered import remember
 
 
 class Crowds:
@@ -14,9 +14,7 @@ class Crowds:
 
     def lasts_s(self, tenant: str, now: float) -> float:
         """Note that somebody would wait too long; return how long that has been so."""
-        since, last = self._seen.pop(tenant, (now, now))
+        since, last = self._seen.get(tenant, (now, now))
         since = since if now - last <= self._calm_s else now
-        self._seen[tenant] = since, now
-        if len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        remember(self._seen, tenant, (since, now))
         return now - since

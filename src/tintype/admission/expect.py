@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
+from tintype.admission.likely import Likely
+from tintype.admission.remembered import remember
 from tintype.core.plan import Plan
 
 # What mispredictions have in common: a source's format and the class of its size, for one.
 Kind: TypeAlias = tuple[str, int]
-
-K = TypeVar("K")
 
 # Parts of a new measurement in the mean: of its kind, and of all. The mean follows a machine that slows down to a half
 # within some 20 pieces of work.
 _OWN, _ALL = 0.1, 0.05
 # A correction beyond this is a defect of the table, or an attack on it.
 _LEAST, _MOST = 0.125, 16.0
-_REMEMBERED = 1000
 _FETCH_S = 0.05  # of a host that nothing was fetched from yet
 
 
 class Expectation:
-    """Corrects predictions. `typical_ms`: what a piece of work takes of which nothing is known yet."""
+    """Corrects predictions. `likely`: of work that cannot be predicted yet; `first_ms`: before any was measured."""
 
-    def __init__(self, typical_ms: float) -> None:
-        self.typical_ms = typical_ms
+    def __init__(self, first_ms: float) -> None:
+        self.likely = Likely(first_ms)
         self._all = 1.0
         self._kinds: dict[Kind, float] = {}
         self._hosts: dict[str, float] = {}
@@ -36,13 +35,12 @@ class Expectation:
 
     def learn(self, kind: Kind, predicted_ms: float, took_ms: float) -> None:
         """Note how long a worker had work that was predicted to take so long."""
-        self.typical_ms += _ALL * (took_ms - self.typical_ms)
         if predicted_ms <= 0:
             return
         ratio = min(_MOST, max(_LEAST, took_ms / predicted_ms))
         before = self._kinds.get(kind, self._all)
         self._all += _ALL * (ratio - self._all)
-        _remember(self._kinds, kind, before + _OWN * (ratio - before))
+        remember(self._kinds, kind, before + _OWN * (ratio - before))
 
     def fetch_s(self, host: str) -> float:
         """Return how long a fetch from a host will take."""
@@ -51,17 +49,9 @@ class Expectation:
     def learn_fetch(self, host: str, took_s: float) -> None:
         """Note how long a fetch took."""
         before = self.fetch_s(host)
-        _remember(self._hosts, host, before + _OWN * (took_s - before))
+        remember(self._hosts, host, before + _OWN * (took_s - before))
 
 
 def kind_of(plans: Sequence[Plan]) -> Kind:
     """Return what mispredictions of plans have in common: the source's format, and the class of what they cost."""
     return plans[0].load.format.value, int(sum(plan.cost.cpu_ms for plan in plans)).bit_length()
-
-
-def _remember(means: dict[K, float], name: K, mean: float) -> None:
-    """Keep a mean; what was not seen for longest gives way."""
-    means.pop(name, None)
-    means[name] = mean
-    if len(means) > _REMEMBERED:
-        del means[next(iter(means))]

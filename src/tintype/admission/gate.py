@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 
-from tintype.admission.asker import Asker, Lane
+from tintype.admission.asker import Asker
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation, kind_of
 from tintype.admission.pressure import Outlook
 from tintype.admission.queue import Rules
-from tintype.admission.refusals import Refusals
+from tintype.admission.refusals import Refusals, like
 from tintype.admission.trials import Trials
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.plan import Plan
@@ -96,19 +96,19 @@ class Gate:
 
     @contextmanager
     def fetching(self, asker: Asker, host: str, now: float, *, waited_s: float = 0.0) -> Iterator[None]:
-        """Hold a ticket for a fetch and what usually comes of it. `waited_s`: so long it has waited for its host.
+        """Hold a ticket for a fetch and what will likely come of it. `waited_s`: so long it has waited for its host.
 
         Raises:
             Shed: there is none.
             DeadlinePassed: its client will have gone by then.
         """
-        ms = self.expected.typical_ms
+        ms = self.expected.likely.ms(asker)
         with self._lock:
             found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host), waited_s=waited_s)
             if isinstance(found, Refusal) and found.late and self._trials.due(host, now):
                 found = self._backlog.add(asker, ms, fetched=False)
             if isinstance(found, Refusal):
-                raise self._noted(asker, found, now)
+                raise self._noted(asker, ms, found, now)
         try:
             yield
         finally:
@@ -122,36 +122,37 @@ class Gate:
         return found
 
     def look(self, asker: Asker) -> Charge:
-        """Return a ticket for what usually comes of a header that is read; nobody is refused this late."""
+        """Return a ticket for what will likely come of a header that is read; nobody is refused this late."""
         with self._lock:
-            return self._backlog.add(asker, self.expected.typical_ms, fetched=True)
+            return self._backlog.add(asker, self.expected.likely.ms(asker), fetched=True)
 
     def shut(self, now: float) -> bool:
         """Tell whether any fetch was refused a moment ago. From any thread, as are the next two."""
         return self._refusals.any(now)
 
-    def refused(self, tenant: str, client: str, lane: Lane, now: float) -> Shed | None:
-        """Return what a client's fetch was refused with a moment ago, for others like it but a few, which are to be weighed."""
-        return self._refusals.of(tenant, client, lane, now, every_s=self._weighed_s)
+    def refused(self, asker: Asker, now: float) -> Shed | None:
+        """Return what a fetch was refused with a moment ago, for others like it but a few, which are to be weighed."""
+        ms = self.expected.likely.ms(asker)
+        return self._refusals.of(asker, ms, now, every_s=self._weighed_s(ms))
 
     def refusal(self, asker: Asker, host: str, now: float) -> Shed | None:
         """Return what a fetch would be refused with if it were asked for now, None: it would not be, or for its deadline."""
+        ms = self.expected.likely.ms(asker)
         with self._lock:
-            found = self.weigh(asker, self.expected.typical_ms, now, after_s=self.expected.fetch_s(host))
-            error = self._noted(asker, found, now) if isinstance(found, Refusal) else None
+            found = self.weigh(asker, ms, now, after_s=self.expected.fetch_s(host))
+            error = self._noted(asker, ms, found, now) if isinstance(found, Refusal) else None
         return error if isinstance(error, Shed) else None
 
-    @property
-    def _weighed_s(self) -> float:
-        return min(_WEIGHED_S, self.expected.typical_ms / 1000 / self.rules.workers)
+    def _weighed_s(self, ms: float) -> float:
+        return min(_WEIGHED_S, ms / 1000 / self.rules.workers)
 
-    def _noted(self, asker: Asker, found: Refusal, now: float) -> Shed | DeadlinePassed:
+    def _noted(self, asker: Asker, ms: float, found: Refusal, now: float) -> Shed | DeadlinePassed:
         """Note a refusal. Who has no work here waits least of its tenant's clients: what is too long for it is so for all."""
         error = _error(found)
         if isinstance(error, Shed):  # the deadline of one says nothing of others
-            like = asker.tenant, asker.client if self._backlog.has(asker) else None, asker.lane
+            these = like(asker, asker.client if self._backlog.has(asker) else None, ms)
             excess_s = found.wait_s - found.patience_s
-            self._refusals.note(like, error, now, excess_s=excess_s, every_s=self._weighed_s)
+            self._refusals.note(these, error, now, excess_s=excess_s, every_s=self._weighed_s(ms))
         return error
 
     def leave(self, ticket: Charge) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tintype.admission.asker import Lane
+from tintype.admission.asker import Asker, Lane
 from tintype.core.errors import Shed
 
-# Whom a refusal is for: a tenant's client, or with None whichever of its clients, and a lane.
-Like: TypeAlias = tuple[str, str | None, Lane]
+# What is alike: of a tenant's client, or with None of whichever of its clients, in a lane, of about the same cost. Where there
+# is no room for large work there may be for small, and large work may wait for longer.
+Like: TypeAlias = tuple[str, str | None, Lane, int]
 
 # How long a refusal is one of a moment ago; longest time in which none like it is weighed. Seconds.
 _LATELY_S, _UNWEIGHED_S = 0.5, 0.1
@@ -46,10 +47,10 @@ class Refusals:
         self._until = now + _LATELY_S
         self._lately[like] = _Refused(shed, self._until, now + unweighed_s)
 
-    def of(self, tenant: str, client: str, lane: Lane, now: float, *, every_s: float) -> Shed | None:
+    def of(self, asker: Asker, ms: float, now: float, *, every_s: float) -> Shed | None:
         """Return what others like this were refused with, None = this one is to be weighed."""
-        for whose in (client, None):
-            found = self._lately.get((tenant, whose, lane))
+        for client in (asker.client, None):
+            found = self._lately.get(like(asker, client, ms))
             if found is None or now >= found.until:
                 continue
             if now < found.weighed_at:
@@ -57,3 +58,8 @@ class Refusals:
             found.weighed_at = now + every_s
             return None
         return None
+
+
+def like(asker: Asker, client: str | None, ms: float) -> Like:
+    """Return what work of so many milliseconds is like: costs within the same power of two are."""
+    return asker.tenant, client, asker.lane, int(ms).bit_length()

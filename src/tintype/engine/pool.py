@@ -301,7 +301,14 @@ class Pool:
             self._queue.ended(place, now)
             self._return_ticket(task)
             if task.images and task.started_at is not None and not task.crashed:
-                self._gate.expected.learn(task.kind, task.cost.cpu_ms, (now - task.started_at) * 1000)
+                self._learn(task, (now - task.started_at) * 1000)
+
+    def _learn(self, task: Task, took_ms: float) -> None:
+        self._gate.expected.learn(task.kind, task.cost.cpu_ms, took_ms)
+        if (
+            task.asker.invested
+        ):  # what comes of a fetch; that of a source that was there takes less where there is a rung of it
+            self._gate.expected.likely.learn(task.asker, took_ms)
 
     def _give(self, worker: Worker, place: Place[Task], now: float) -> None:
         task = place.item

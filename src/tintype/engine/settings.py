@@ -26,7 +26,7 @@ class EngineSettings:
         5, "How far workers stand back behind the server's own threads and other processes, as nice(2) has it.", most=19
     )
     heavy_ms: float = setting(
-        500.0, "Predicted time in ms above which a render is heavy: while others come, such leave one worker to them."
+        250.0, "Predicted time in ms above which a render is heavy: while others come, such leave one worker to them."
     )
     heavy_patience_s: float = setting(
         2.0, "With a single worker, how long heavy renders wait for the rest, and the rest between two of them, in s."

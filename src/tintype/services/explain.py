@@ -124,10 +124,12 @@ class Explain:
 
     def _unfetched(self, want: Want, told: Explanation) -> Explanation:
         expected, host = self._gate.expected, want.asked.pipeline.source.host
-        found = self._admission(want, expected.typical_ms, after_s=expected.fetch_s(host))
+        likely_ms = expected.likely.ms(want.asker)
+        found = self._admission(want, likely_ms, after_s=expected.fetch_s(host))
         steps = ("fetch", "look", "render") if found.lets_in else ("refuse: shed",)
         why = (
-            "plan, cost, quota and cache tier: the source has not been fetched; the gate is asked with what is typical"
+            "plan, cost, quota and cache tier: the source has not been fetched; "
+            f"the gate is asked with what such requests took lately, {likely_ms:.0f} ms"
         )
         return replace(told, admission=found, steps=steps, unknown=(why,))
 

@@ -50,8 +50,8 @@ class Want:
 
     @property
     def asker(self) -> Asker:
-        name, weight = self.tenant.name, self.tenant.weight
-        return Asker(name, self.client, self.lane, weight, self.deadline, self.firm, self.invested)
+        name, weight, pipeline = self.tenant.name, self.tenant.weight, self.asked.pipeline
+        return Asker(name, self.client, self.lane, weight, self.deadline, self.firm, self.invested, pipeline)
 
     @property
     def wears_watermark(self) -> bool:

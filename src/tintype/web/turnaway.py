@@ -79,12 +79,9 @@ class TurnAway:
 
     def _refusal(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Shed | None:
         """Ask the gate, which weighs few of a crowd."""
-        shed = self._gate.refused(tenant.name, said.client, said.lane, began)
-        if shed is not None:
-            return shed
         deadline, firm = said.deadline(began, self._limits.request_timeout_s)
-        asker = Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm)
-        return self._gate.refusal(asker, asked.pipeline.source.host, began)
+        asker = Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm, pipeline=asked.pipeline)
+        return self._gate.refused(asker, began) or self._gate.refusal(asker, asked.pipeline.source.host, began)
 
     def _may_be_known(self, mount: Mount, asked: Asked, headers: dict[bytes, bytes]) -> bool:
         source, tenant = asked.pipeline.source, mount.tenant

@@ -21,7 +21,7 @@ from tintype.telemetry.clock import SystemClock
 from tintype.telemetry.node import NodeTelemetry
 
 # What a render takes before any was measured.
-_TYPICAL_MS = 50.0
+_FIRST_MS = 50.0
 _PATIENT = Patience(math.inf, math.inf)  # of the command line, and of what nobody waits for
 
 
@@ -47,7 +47,7 @@ def _patient(rules: Rules) -> Rules:
 def gate_of(config: Config, rules: Rules, patience: Patience) -> Gate:
     """Return a gate, which may be asked from any thread."""
     return Gate(
-        Backlog(rules), Expectation(_TYPICAL_MS), patience, most=config.limits.render_queue, lock=threading.RLock()
+        Backlog(rules), Expectation(_FIRST_MS), patience, most=config.limits.render_queue, lock=threading.RLock()
     )
 
 
