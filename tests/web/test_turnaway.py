@@ -33,6 +33,7 @@ from tintype.telemetry.settings import TelemetrySettings
 from tintype.web.mounts import Mount, Mounts, Site
 from tintype.web.proxies import Proxies
 from tintype.web.pulse import Pulse
+from tintype.web.refuser import Refuser
 from tintype.web.reply import Messages
 from tintype.web.turnaway import TurnAway
 
@@ -50,7 +51,7 @@ class Stand:
     """A gate with more before it than anybody waits for, and who is turned away by it."""
 
     def __init__(self, folder: Path, *, prefix: str = "", secret: str = "") -> None:
-        self.clock, self.log = StillClock(), io.StringIO()
+        self.clock, self.log, self.asked = StillClock(), io.StringIO(), 0
         self.telemetry = NodeTelemetry(TelemetrySettings(), out=self.log, strict=True)
         rules = Rules(workers=1)
         self.backlog, self.charges = Backlog(rules), list[Charge]()
@@ -66,11 +67,15 @@ class Stand:
             Tenant(name="red", prefix="/red", delivery=DeliverySettings(secret=secret)),
             Tenant(name="blue", prefix="/blue"),
         ]
+        self.refuser = Refuser(self.clock, self.telemetry)
         site = Site(Mounts.of([Mount(tenant, Imgproxy(keys)) for tenant in tenants]))
-        proxies, self.pulse = Proxies(["10.0.0.1"]), Pulse(self.clock.monotonic)
+        proxies, self.pulse = Proxies(["10.0.0.1"]), Pulse(self.clock.monotonic, self.tell)
         self.away = TurnAway(
-            site, self.gate, self.sources, self.clock, self.telemetry, Limits(), proxies, self.pulse, prefix=prefix
+            site, self.gate, self.sources, self.clock, self.refuser, Limits(), proxies, self.pulse, prefix=prefix
         )
+
+    def tell(self) -> None:
+        self.refuser.tell(self.telemetry)
 
     def crowd(
         self,
@@ -105,7 +110,8 @@ class Stand:
         scope: dict[str, Any] = {"method": "GET", "raw_path": f"{at}{url}".encode(), "query_string": b""}
         scope["client"] = (peer, 1)
         given = {name.replace("_", "-").encode(): value for name, value in headers.items()}
-        return self.away(scope, given, b"id", self.clock.monotonic())
+        self.asked += 1
+        return self.away(scope, given, b"id%d" % (self.asked - 1), self.clock.monotonic())
 
 
 @pytest.fixture
@@ -135,12 +141,44 @@ async def test_what_is_refused_is_told_when_to_come_back_and_is_counted(stand: S
         "tenant": "red",
         "outcome": "shed",
         "error": "shed",
-        "request_id": "id",
+        "request_id": "id0",
     }
     assert line["path"].endswith("/w:10/plain/local:///new.jpg")
     exposed = stand.telemetry.exposition().decode()
     assert 'tintype_requests_total{outcome="shed",status="5xx",tenant="red"} 1.0' in exposed
     assert 'tintype_sheds_total{reason="wait"} 1.0' in exposed
+
+
+async def test_of_a_crowd_a_few_lines_are_logged_and_how_many_more_it_was(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    assert all(stand.ask(f"local:///new{number}.jpg") for number in range(25))
+    stand.clock.ahead_s += 0.05
+    stand.tell()
+    stand.tell()
+    stand.clock.ahead_s += 1.0
+    stand.crowd()
+    assert stand.ask() is not None
+    stand.tell()
+    lines = [json.loads(line) for line in stand.log.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["request"] * 10 + ["requests_refused", "request"]
+    assert {name: lines[10][name] for name in ("tenant", "reason", "requests")} == {
+        "tenant": "red",
+        "reason": "wait",
+        "requests": 15,
+    }
+    assert 'tintype_sheds_total{reason="wait"} 26.0' in stand.telemetry.exposition().decode()
+
+
+async def test_who_is_refused_alike_is_told_the_same_but_for_the_id_and_when_to_come_back(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    answers = [stand.ask(), stand.ask()]
+    heads = [dict(answer[0]["headers"]) for answer in answers if answer]
+    assert len(heads) == 2
+    assert {name for name in heads[0] if heads[0][name] != heads[1][name]} <= {b"x-request-id", b"retry-after"}
+    assert {head.pop(b"x-request-id") for head in heads} == {b"id0", b"id1"}
+    assert all(int(head[b"retry-after"]) in (1, 2) for head in heads)
 
 
 async def test_nobody_is_turned_away_while_nobody_was_refused(stand: Stand) -> None:

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 # Between two beats; so late, with so much under way, it has more to do than it can. What goes through the loop in ten steps,
 # as a render does, takes ten times as long. Seconds, seconds, requests.
 _EVERY_S, _LATE_S, _MANY = 0.05, 0.1, 64
+_BEATS = round(1 / _EVERY_S)  # of a second
 
 
 class Pulse:
-    """Kept by the event loop; any thread may ask. `running`: requests that the loop has begun with."""
+    """Kept by the event loop; any thread may ask. `running`: requests that the loop has begun with.
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    `each_second` is called by the loop so often, and at the end.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], each_second: Callable[[], None]) -> None:
+        self._monotonic, self._each_second = monotonic, each_second
         self._at: float | None = None
         self.running = 0
 
     async def beat(self) -> None:
         """Keep it, until cancelled."""
-        while True:
-            self._at = self._monotonic()
-            await asyncio.sleep(_EVERY_S)
+        try:
+            for beats in itertools.count():
+                self._at = self._monotonic()
+                if beats % _BEATS == 0:
+                    self._each_second()
+                await asyncio.sleep(_EVERY_S)
+        finally:
+            self._each_second()
 
     def late_s(self, now: float) -> float:
         """Return how late the loop is, 0 while that may be chance: a few requests cannot be too many."""

@@ -362,13 +362,23 @@ def of_text(body: bytes) -> Headers:
 
 
 def of_error(error: TintypeError, request_id: bytes) -> Headers:
-    """Return what an error tells in headers: its code and message, when to ask again, what is left of quotas."""
-    headers: Headers = [(b"x-tintype-error", _printable(f"{error.code}: {error}"))]
+    """Return what an error tells in headers: what it is, when to ask again, what is left of quotas."""
+    headers: Headers = [what_it_is(error)]
     if error.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % retry_after_s(error.retry_after_s, request_id)))
+        headers.append(again_after(error.retry_after_s, request_id))
     if isinstance(error, QuotaExceeded):
         headers += rate_limit(error.allowances, lambda wait_s: retry_after_s(wait_s, request_id))
     return headers
+
+
+def what_it_is(error: TintypeError) -> tuple[bytes, bytes]:
+    """Return the header that has an error's code and message."""
+    return b"x-tintype-error", _printable(f"{error.code}: {error}")
+
+
+def again_after(least_s: float, request_id: bytes) -> tuple[bytes, bytes]:
+    """Return the header that says when to ask again."""
+    return b"retry-after", b"%d" % retry_after_s(least_s, request_id)
 
 
 def unchanged(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

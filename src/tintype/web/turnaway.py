@@ -6,8 +6,9 @@ itself is too late, whatever would have to wait for it is. What is not plain tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import MutableMapping
+from functools import lru_cache
+from typing import Any
 
 from tintype.admission.asker import Asker
 from tintype.admission.gate import Gate
@@ -15,15 +16,13 @@ from tintype.core.asked import Asked
 from tintype.core.errors import Shed, TintypeError
 from tintype.core.limits import Limits
 from tintype.core.tenant import Tenant
-from tintype.ports import Acquainted, Clock, Prepared
+from tintype.ports import Acquainted, Clock
 from tintype.web.forward import forwarded
-from tintype.web.memo import Headers
 from tintype.web.mounts import Mount, Site
 from tintype.web.proxies import Proxies, Said
 from tintype.web.pulse import Pulse
-from tintype.web.reply import Messages, common, of_error, of_text, peer_of, raw_path, within
-
-Count: TypeAlias = Callable[[float], None]
+from tintype.web.refuser import Refuser
+from tintype.web.reply import Messages, peer_of, raw_path, within
 
 
 class TurnAway:
@@ -35,7 +34,7 @@ class TurnAway:
         gate: Gate,
         sources: Acquainted,
         clock: Clock,
-        telemetry: Prepared,
+        refuse: Refuser,
         limits: Limits,
         proxies: Proxies,
         pulse: Pulse,
@@ -46,36 +45,48 @@ class TurnAway:
         self._site, self._gate, self._sources, self._limits = site, gate, sources, limits
         self._proxies, self._prefix = proxies, prefix.rstrip("/")
         self._now, self._monotonic = clock.now, clock.monotonic
-        self._telemetry = telemetry
-        self._counters: dict[tuple[str, str], tuple[Count, Count, Count]] = {}
+        self._refuse = refuse
 
     def __call__(
         self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], request_id: bytes, began: float
     ) -> Messages | None:
         """Return the two messages that refuse a request, counted and logged, or None."""
         late_s = self._pulse.late_s(began)
-        if not late_s and not self._gate.shut(began):
+        found = self._mounted(scope, headers) if late_s or self._gate.shut(began) else None
+        if found is None:
             return None
+        mount, path, rest = found
+        shed = self._shed(mount, _with_query(rest, scope), scope, headers, late_s, began)
+        if shed is None:
+            return None
+        return self._refuse(shed, mount, lambda: mount.shown(path, rest), scope["method"], request_id, began)
+
+    def _mounted(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> tuple[Mount, str, str] | None:
+        """Return where a request belongs, its path, and the rest of that within the mount."""
         path = within(raw_path(scope), self._prefix)
-        found = path and self._site.mounts.find(headers.get(b"host", b"").decode("latin-1"), path)
-        if not path or not found or len(path) + len(scope["query_string"]) > self._limits.url_bytes:
+        if not path or len(path) + len(scope["query_string"]) > self._limits.url_bytes:
             return None
-        mount, rest = found
-        if mount.tenant.delivery.secret:
-            return None
-        target = rest + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
+        found = self._site.mounts.find(headers.get(b"host", b"").decode("latin-1"), path)
+        return None if found is None or found[0].tenant.delivery.secret else (found[0], path, found[1])
+
+    def _shed(
+        self,
+        mount: Mount,
+        target: str,
+        scope: MutableMapping[str, Any],
+        headers: dict[bytes, bytes],
+        late_s: float,
+        began: float,
+    ) -> Shed | None:
         try:
             asked = mount.dialect.parse(target, self._now())
         except TintypeError:
             return None
-        shed: Shed | None
         if late_s:
-            shed = _late(late_s)
-        elif self._may_be_known(mount, asked, headers):
+            return _late(int(late_s * 10))
+        if self._may_be_known(mount, asked, headers):
             return None
-        else:
-            shed = self._refusal(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began)
-        return self._told(scope["method"], mount, mount.shown(path, rest), shed, request_id, began) if shed else None
+        return self._refusal(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began)
 
     def _refusal(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Shed | None:
         """Ask the gate, which weighs few of a crowd."""
@@ -88,38 +99,12 @@ class TurnAway:
         passed_on = forwarded(tenant.delivery, headers, source.url)
         return passed_on.private or self._sources.may_know(tenant.name, source, passed_on)
 
-    def _told(self, method: str, mount: Mount, shown: str, shed: Shed, request_id: bytes, began: float) -> Messages:
-        status, text = mount.dialect.refusal(shed)
-        body, tenant = text.encode(), mount.tenant
-        headers: Headers = [
-            (b"x-request-id", request_id),
-            *of_text(body),
-            *of_error(shed, request_id),
-            *common(tenant),
-            (b"server-timing", b"cache;desc=" + shed.code.encode()),
-        ]
-        requests, sheds, timed = self._counted(tenant.name, f"{status // 100}xx", shed)
-        requests(1)
-        sheds(1)
-        seconds = self._monotonic() - began
-        timed(seconds)
-        facts = {"method": method, "path": shown, "status": status, "tenant": tenant.name, "outcome": shed.code}
-        self._telemetry.line("request", **facts, bytes=len(body), error=shed.code, message=str(shed))(
-            request_id.decode(), seconds * 1000
-        )
-        start = {"type": "http.response.start", "status": status, "headers": headers}
-        return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
 
-    def _counted(self, tenant: str, status: str, shed: Shed) -> tuple[Count, Count, Count]:
-        counters = self._counters.get((tenant, shed.reason))
-        if counters is None:
-            counters = self._counters[tenant, shed.reason] = (
-                self._telemetry.counter("requests", tenant=tenant, status=status, outcome=shed.code),
-                self._telemetry.counter("sheds", reason=shed.reason),
-                self._telemetry.timer("request_seconds", tenant=tenant, kind="other"),
-            )
-        return counters
+def _with_query(rest: str, scope: MutableMapping[str, Any]) -> str:
+    query = scope["query_string"]
+    return f"{rest}?{query.decode('latin-1')}" if query else rest
 
 
-def _late(seconds: float) -> Shed:
-    return Shed(f"the node is {seconds:.2f} s late with everything", retry_after_s=1.0, reason="front")
+@lru_cache(100)  # one for all who are told the same
+def _late(tenths: int) -> Shed:
+    return Shed(f"the node is {tenths / 10} s late with everything", retry_after_s=1.0, reason="front")

@@ -11,6 +11,7 @@ from tintype.web.mounts import Mounts, Site
 from tintype.web.proxies import Proxies
 from tintype.web.pulse import Pulse
 from tintype.web.quick import Quick
+from tintype.web.refuser import Refuser
 from tintype.web.reply import Desk
 from tintype.web.slow import SlowLog
 from tintype.web.traced import TracedQuick
@@ -27,9 +28,10 @@ def front_over(ground: Ground, stores: Stores, cases: Cases, site: Site) -> Fron
     """Put the front together over the use cases. Raises Misconfigured."""
     config, telemetry, clock = ground.config, ground.telemetry, ground.clock
     limits, server, memo, cache = config.limits, config.server, stores.memo, stores.cache
-    proxies, pulse = Proxies(server.trusted_proxies), Pulse(clock.monotonic)
+    proxies, refuser = Proxies(server.trusted_proxies), Refuser(clock, telemetry)
+    pulse = Pulse(clock.monotonic, lambda: refuser.tell(telemetry))
     away = TurnAway(
-        site, stores.gate, stores.sources, clock, telemetry, limits, proxies, pulse, prefix=server.path_prefix
+        site, stores.gate, stores.sources, clock, refuser, limits, proxies, pulse, prefix=server.path_prefix
     )
     tracer = telemetry.traces(clock)
     quick = (
