@@ -14,13 +14,16 @@ from tests.cache.support import ALL, Seen, TickingClock, make_entry, select
 from tests.cache.test_disk import disk
 from tests.cache.test_object import _Switch, node
 from tests.cache.test_tiers import Gated, over, tiers, until_waiting
+from tintype.cache.assemble import open_cache
 from tintype.cache.behind import Behind
 from tintype.cache.disk import DiskCache
 from tintype.cache.object import _HEAD, _MAGIC, packed, unpacked
 from tintype.cache.purgelog import _MOST, STORE_ERRORS, PurgeLog
 from tintype.cache.s3fifo import S3Fifo
+from tintype.cache.settings import CacheSettings
 from tintype.core.entry import Names, Scope, Selector
 from tintype.core.errors import Overloaded
+from tintype.core.limits import Limits
 from tintype.core.purges import Purges
 from tintype.kit.files import checksum
 from tintype.kit.filestore import FileStore
@@ -78,18 +81,19 @@ async def test_a_purge_that_the_shared_tier_was_not_told_of_holds_here_and_says_
     await cache.close()
 
 
-async def test_what_this_node_carries_out_for_another_is_passed_on(tmp_path: Path) -> None:
-    clock, told = TickingClock(), []
-
-    async def heard(selector: Selector) -> None:
-        told.append(selector)
-
-    cache = tiers(tmp_path, clock, Seen(), store=MemoryStore())
-    cache._heard = heard
-    await cache.put("key", make_entry(source="s", at=clock.now()))
-    await cache.hear(select(Scope.SOURCE, "s"))
-    assert told == [select(Scope.SOURCE, "s")]
-    await cache.close()
+async def test_another_nodes_purge_is_told_to_who_listens(tmp_path: Path) -> None:
+    settings, clock = CacheSettings(object_url=f"file://{tmp_path}/shared"), TickingClock()
+    told: asyncio.Queue[Selector] = asyncio.Queue()
+    here, there = (
+        open_cache(settings, tmp_path / name, limits=Limits(), clock=clock, telemetry=Seen(), heard=told.put)
+        for name in ("here", "there")
+    )
+    assert await there.get("nothing") is None  # it reads the log from here on
+    await here.drop(select(Scope.SOURCE, "s"))
+    async with asyncio.timeout(20):
+        assert await told.get() == select(Scope.SOURCE, "s")
+    assert told.empty()
+    await asyncio.gather(here.close(), there.close())
 
 
 async def test_a_name_purged_while_this_node_was_down_takes_no_result_from_its_disk(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,26 @@ def test_allows_what_no_later_purge_matches(purged: list[Selector], thing: Thing
     for number, selector in enumerate(purged, 1):
         assert purges.purge(selector) == number == purges.generation()
     assert purges.allows(since, *thing) is not any(selector.matches(*thing) for selector in purged[since:])
+
+
+@given(st.lists(st.tuples(selectors, st.booleans()), max_size=10), things)
+def test_what_is_found_while_purges_run_counts_from_before_all_of_them(
+    begun: list[tuple[Selector, bool]], thing: Thing
+) -> None:
+    purges, running, ended = Purges(), contextlib.ExitStack(), 0
+    for selector, ends in begun:
+        with contextlib.ExitStack() as mine:
+            mine.enter_context(purges.carried_out(selector))
+            if not ends:
+                running.push(mine.pop_all())
+        ended += ends and purges.settled() == purges.generation()
+    lasting = [selector for selector, ends in begun if not ends]
+    assert purges.under_way(*thing) is any(selector.matches(*thing) for selector in lasting)
+    assert purges.allows(purges.settled(), *thing) or any(selector.matches(*thing) for selector, _ in begun[ended:])
+    assert not (purges.under_way(*thing) and purges.allows(purges.settled(), *thing))
+    running.close()
+    assert purges.settled() == purges.generation() == len(begun)
+    assert not purges.under_way(*thing)
 
 
 @given(st.lists(selectors, max_size=30), things, st.integers(0, 30), st.integers(1, 5))

@@ -35,7 +35,7 @@ def open_cache(
 ) -> Tiers:
     """Open the result cache of a node; results on disk live in `folder`.
 
-    `heard` is called with purges from other nodes (object tier only) after they were carried out in this cache.
+    `heard` is called with purges from other nodes (object tier only), and has `Tiers.hear` carry them out here.
 
     Raises:
         Misconfigured: the folder is in use or cannot be used, or the object URL is wrong.
@@ -56,7 +56,7 @@ def open_cache(
         cache = ObjectCache(shared, purges=log, clock=clock, telemetry=telemetry, limits=bounds)
         below.append(Behind(cache, purges=purges, telemetry=telemetry, workers=_OBJECT_WRITERS))
     ram = RamCache(settings.ram_bytes, telemetry=telemetry)
-    tiers = Tiers(ram, below, purges=purges, clock=clock, memory=limits.purge_memory, log=log, heard=heard, disk=disk)
+    tiers = Tiers(ram, below, purges=purges, clock=clock, memory=limits.purge_memory, log=log, disk=disk)
     if log is not None:
-        log.listen(tiers.hear)
+        log.listen(heard or tiers.hear)
     return tiers

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from tintype.cache.tier import SlowTier, allowed, matches, weight_of
+from tintype.cache.tier import SlowTier, allowed, matches, under_way, weight_of
 from tintype.core.entry import Entry, Selector
 from tintype.core.purges import Purges
 from tintype.ports import Telemetry
@@ -47,9 +47,13 @@ class Behind:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def get(self, key: str) -> Entry | None:
+    async def get(self, key: str, settled: int) -> tuple[Entry, int] | None:
+        """Return an entry, and the purge generation that it counts from: `settled` for what the tier has."""
         item = self._waiting.get(key) or self._writing.get(key)
-        return item.entry if item is not None else await self._tier.get(key)
+        if item is not None:
+            return item.entry, item.generation
+        entry = await self._tier.get(key)
+        return None if entry is None else (entry, settled)
 
     def waits(self, key: str) -> bool:
         """Tell whether an entry is on its way to the tier. From any thread."""
@@ -84,7 +88,7 @@ class Behind:
         """Drop what the tier has, and what is just being written; returns how many entries.
 
         What `waited` (see `forget`) may be there, or on its way there, by fewer names. The selector is noted in the
-        purges already, so that nothing that matches is begun any more.
+        purges as under way, so that nothing that matches is begun any more.
         """
         for key, item in list(self._writing.items()):
             if key in waited or matches(selector, key, item.entry):
@@ -106,6 +110,11 @@ class Behind:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._tier.close()
+
+    def go_on(self) -> None:
+        """Write what had to wait for the end of a purge."""
+        if self._waiting and self._timer is None:
+            self._begin()
 
     def _begin(self) -> None:
         """Have what waits written now, as far as there are workers."""
@@ -129,8 +138,11 @@ class Behind:
                 item.written.set()
 
     def _next(self) -> str | None:
-        """Return the oldest waiting key that is not just being written (at most `workers` are)."""
-        return next((key for key in self._waiting if key not in self._writing), None)
+        """Return the oldest waiting key that may be written: that is not just being, and not while it would be purged."""
+        for key, item in self._waiting.items():
+            if key not in self._writing and not under_way(self._purges, key, item.entry):
+                return key
+        return None
 
     def _take(self, key: str) -> None:
         item = self._waiting.pop(key, None)

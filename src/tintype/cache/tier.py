@@ -44,6 +44,11 @@ def allowed(purges: Purges, since: int, key: str, entry: Entry) -> bool:
     return purges.allows(since, facts.tenant, key, facts.source, facts.tags)
 
 
+def under_way(purges: Purges, key: str, entry: Entry) -> bool:
+    facts = entry.facts
+    return purges.under_way(facts.tenant, key, facts.source, facts.tags)
+
+
 def looked_up(telemetry: Telemetry, tier: str, entry: Entry | None) -> Entry | None:
     telemetry.count("cache_misses" if entry is None else "cache_hits", tier=tier)
     return entry

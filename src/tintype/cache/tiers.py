@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from tintype.cache.behind import Behind
 from tintype.cache.disk import DiskCache
@@ -26,8 +26,8 @@ class Tiers:
     was made before a purge of that name.
 
     `disk` is the disk's tier behind the first of `below`, if it is there.
-    With `log` the last tier is shared with other nodes: their purges arrive at `hear`, which passes them on to `heard`,
-    and what was purged while this node was down is not served from its disk.
+    With `log` the last tier is shared with other nodes: their purges arrive at `hear`, and what was purged while this node
+    was down is not served from its disk.
     """
 
     def __init__(
@@ -39,10 +39,9 @@ class Tiers:
         clock: Clock,
         memory: int = 10_000,
         log: PurgeLog | None = None,
-        heard: Callable[[Selector], Awaitable[object]] | None = None,
         disk: DiskCache | None = None,
     ) -> None:
-        self._ram, self._below, self._purges, self._heard = ram, tuple(below), purges, heard
+        self._ram, self._below, self._purges = ram, tuple(below), purges
         self._log, self._clock = log, clock
         self._times = Marks(memory)
         self._own = self._below if log is None else self._below[:-1]
@@ -64,13 +63,13 @@ class Tiers:
 
     async def _from_below(self, key: str) -> Entry | None:
         self._loop = asyncio.get_running_loop()
-        since = self.generation
+        settled = self._purges.settled()
         if self._log is not None:
             await self._log.first_read()
         for depth, tier in enumerate(self._below):
-            entry = await tier.get(key)
-            if entry is not None:
-                return self._promoted(key, entry, since, depth)
+            found = await tier.get(key, settled)
+            if found is not None:
+                return self._promoted(key, *found, depth)
         return None
 
     def find(self, key: str) -> tuple[str, bytes] | None:
@@ -80,9 +79,9 @@ class Tiers:
             return self._ram.name, entry.body
         if self._disk is None or self._loop is None or self._below[0].waits(key):
             return None
-        since = self.generation
+        since = self._purges.settled()
         stored = self._disk.find(key)
-        if stored is None or self.generation != since:  # purged while it was being read, perhaps
+        if stored is None or self.generation != since:  # something is being purged, or was meanwhile
             return None
         if self._ram.takes(len(stored.body)) and (entry := self._disk.entry(stored)) is not None:
             self._loop.call_soon_threadsafe(self._promoted, key, entry, since, 0)
@@ -120,8 +119,6 @@ class Tiers:
     async def hear(self, selector: Selector) -> None:
         """Carry out a purge that another node has put into the shared tier: all above it."""
         await self._drop(selector, self._own)
-        if self._heard is not None:
-            await self._heard(selector)
 
     async def close(self) -> None:
         """Write what is still queued (at most 10 seconds), then close every tier."""
@@ -152,19 +149,24 @@ class Tiers:
 
     async def _drop(self, selector: Selector, below: Sequence[Behind]) -> int:
         self._times.mark(selector, self._clock.now())
-        self._purges.purge(selector)  # first, so that nothing in flight comes back
+        try:
+            # From here on, what was begun before is not kept. What is made meanwhile is: it is written once there is
+            # nothing to drop any more.
+            with self._purges.carried_out(selector):
+                return await self._emptied(selector, below)
+        finally:
+            for tier in self._below:
+                tier.go_on()
+
+    async def _emptied(self, selector: Selector, below: Sequence[Behind]) -> int:
         waited = [set(tier.forget(selector)) for tier in below]
         above = set(self._ram.drop_keys(selector)).union(*waited)
         kept, failure = [0] * len(below), None
-        # From the bottom up, and noted again after each: what was read from a tier before it was emptied does not get
-        # into one that is emptied already.
-        for depth in reversed(range(len(below))):
+        for depth in reversed(range(len(below))):  # other nodes are told first
             try:
                 kept[depth] = await below[depth].drop(selector, waited[depth])
             except Overloaded as error:
                 failure = error
-            self._purges.purge(selector)
-        self._ram.drop_keys(selector)
         if failure is not None:
             raise failure
         # Memory holds copies of what is below or waits to go there, so each entry is counted once.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tintype.core.entry import ANY, Scope, Selector, sources_of
 
@@ -97,21 +99,46 @@ def _name(selector: Selector) -> tuple[Scope, str, str]:
 class Purges:
     """Numbers purges, and says whether what was begun at a generation may still be kept.
 
-    Read `generation` before anything the result depends on is read; hand it in with the result.
+    Hand in with a result the `generation` read before anything that it is made from, or, if it was found somewhere, what
+    `settled` was before it was looked for.
     """
 
     def __init__(self, memory: int = 10_000) -> None:
         self._marks = Marks(memory)
-        self._generation = 0
+        self._generation = self._settled = 0
+        self._running: dict[int, Selector] = {}
 
     def generation(self) -> int:
         return self._generation
 
+    def settled(self) -> int:
+        """Return the generation before every purge that is still being carried out. From any thread.
+
+        What is found meanwhile may be what such a purge has not come to yet; what is made meanwhile is not.
+        """
+        return self._settled
+
     def purge(self, selector: Selector) -> int:
         """Note a purge; returns the generation that begins with it."""
+        with self.carried_out(selector):
+            return self._generation
+
+    @contextmanager
+    def carried_out(self, selector: Selector) -> Iterator[None]:
+        """Note a purge that is carried out in the block."""
         self._generation += 1
-        self._marks.mark(selector, self._generation)
-        return self._generation
+        number = self._generation
+        self._marks.mark(selector, number)
+        self._running[number] = selector
+        try:
+            yield
+        finally:
+            del self._running[number]
+            self._settled = min(self._running, default=self._generation + 1) - 1
+
+    def under_way(self, tenant: str, key: str, source: str, tags: tuple[str, ...] = ()) -> bool:
+        """Tell whether a purge that matches is being carried out."""
+        return any(selector.matches(tenant, key, source, tags) for selector in self._running.values())
 
     def allows(self, since: int, tenant: str, key: str, source: str, tags: tuple[str, ...] = ()) -> bool:
         """Tell whether nothing begun at generation `since` that matches was purged; False when that is forgotten."""

@@ -48,8 +48,9 @@ def open_stores(ground: Ground) -> Stores:
     memo = Memo()
 
     async def heard(selector: Selector) -> None:
-        """Carry out another node's purge on what is not in the shared tier."""
+        """Carry out another node's purge on what is not in the shared tier, in the order of `services.purge`."""
         await sources.drop(selector, soft=False)
+        await cache.hear(selector)
         memo.forget()
 
     cache = open_cache(cached, ground.data / "cache", limits=limits, clock=clock, telemetry=telemetry, heard=heard)
