@@ -80,8 +80,8 @@ class Backlog:
         """Predict how long new work of an asker would wait for a worker, in seconds.
 
         Before it come its client's own work, and of what its tenant's other clients and the other tenants want in its lane
-        and in those above, what their shares give them meanwhile. Heavy work delays the rest on all workers but one, and
-        work that is still being fetched does not delay what is fetched.
+        and in those above, what their shares give them meanwhile. Heavy work delays the rest on all workers but one, in turn
+        with it, and work that is still being fetched does not delay what is fetched.
         """
         ahead = {
             whose: total
@@ -90,26 +90,37 @@ class Backlog:
         }
         if sum(total.count for total in ahead.values()) < self.rules.workers:
             return 0.0
-        together = _before({whose: total.ms for whose, total in ahead.items()}, self._weights(ahead), asker, ms)
-        wait_ms = together / self.rules.workers
+        own, weights = self._own(ahead, asker, ms), {whose.tenant: total.weight for whose, total in ahead.items()}
+        together = _shared({whose: total.ms for whose, total in ahead.items()}, weights, asker, own.ms)
+        wait_ms = (together - ms) / self.rules.workers
         if ms <= self.rules.heavy_ms and self.rules.workers > 1:
             light = {whose: total.light_ms for whose, total in ahead.items()}
-            wait_ms = min(wait_ms, _before(light, self._weights(ahead), asker, ms))
+            wait_ms = min(wait_ms, _shared(light, weights, asker, own.light_ms) - ms)
         return wait_ms / 1000
 
-    def _weights(self, ahead: Mapping[_Whose, _Sum]) -> dict[str, float]:
-        return {whose.tenant: total.weight for whose, total in ahead.items()}
+    def _own(self, ahead: Mapping[_Whose, _Sum], asker: Asker, ms: float) -> _Sum:
+        """Return what a client's own work takes until new work is done.
+
+        Heavy work and the rest take turns by what they cost; on a single worker the rest waits for what is heavy and runs.
+        """
+        own = [total for whose, total in ahead.items() if (whose.tenant, whose.client) == (asker.tenant, asker.client)]
+        light = sum(total.light_ms for total in own)
+        heavy = sum(total.ms for total in own) - light
+        if self.rules.workers == 1:
+            return _Sum(asker.weight, ms=light + heavy + ms)
+        if ms > self.rules.heavy_ms:
+            return _Sum(asker.weight, ms=heavy + ms + min(light, heavy + ms))
+        return _Sum(asker.weight, ms=light + ms + min(heavy, light + ms), light_ms=light + ms)
 
 
-def _before(ahead: Mapping[_Whose, float], weights: Mapping[str, float], asker: Asker, ms: float) -> float:
-    """Return the milliseconds of work that comes before new work in fair shares: the fluid model of fair queueing."""
+def _shared(ahead: Mapping[_Whose, float], weights: Mapping[str, float], asker: Asker, own: float) -> float:
+    """Return the milliseconds of work that is done until so much of a client's own is: the fluid model of fair queueing."""
     clients: dict[str, float] = defaultdict(float)
     others: dict[str, float] = defaultdict(float)
     for whose, total in ahead.items():
-        if whose.tenant == asker.tenant:
-            clients[whose.client] += total
-        else:
+        if whose.tenant != asker.tenant:
             others[whose.tenant] += total
-    own = clients.pop(asker.client, 0.0) + ms
+        elif whose.client != asker.client:
+            clients[whose.client] += total
     own += sum(min(theirs, own) for theirs in clients.values())
-    return own - ms + sum(min(theirs, own * weights[name] / asker.weight) for name, theirs in others.items())
+    return own + sum(min(theirs, own * weights[name] / asker.weight) for name, theirs in others.items())

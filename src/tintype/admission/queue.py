@@ -1,7 +1,8 @@
 """The queue for workers: whose turn it is, and who has waited for nothing.
 
-Turns go by lane, tenant and client in fair shares of what their work costs. Within a client the oldest is first; while
-work waits for too long, the newest, and what has waited longest is given up: its client is the likeliest to have gone.
+Turns go by lane, tenant and client, and within a client by heavy work and the rest, in fair shares of what it costs. Of these the
+oldest is first; while work waits for too long, the newest, and what has waited longest is given up: its client is the
+likeliest to have gone.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Queue(Generic[T]):
     _lanes: Fair = field(default_factory=Fair)
     _tenants: Fair = field(default_factory=Fair)
     _clients: Fair = field(default_factory=Fair)
+    _sizes: Fair = field(default_factory=Fair)
     _good_at: float = 0.0  # when work last began that had not waited for long
     _heavy_ended: float = float("-inf")
     _light_came: float = float("-inf")
@@ -95,6 +97,7 @@ class Queue(Generic[T]):
         self._lanes.served(asker.lane.name, cost, WEIGHTS[asker.lane])
         self._tenants.served(asker.tenant, cost, asker.weight)
         self._clients.served(_client(place), cost, 1.0)
+        self._sizes.served(self._size(place), cost, 1.0)
 
     def back(self, place: Place[T]) -> None:
         """Take a place back whose worker broke before it began; it came earlier than all others."""
@@ -140,7 +143,9 @@ class Queue(Generic[T]):
         tenant = self._tenants.first(place.asker.tenant for place in may)
         may = [place for place in may if place.asker.tenant == tenant]
         client = self._clients.first(_client(place) for place in may)
-        own = [place for place in may if _client(place) == client]
+        may = [place for place in may if _client(place) == client]
+        size = self._sizes.first(self._size(place) for place in may)
+        own = [place for place in may if self._size(place) == size]
         return own[-1 if self.overloaded(now) else 0]
 
     # What may begin
@@ -158,6 +163,9 @@ class Queue(Generic[T]):
 
     def _heavy(self, place: Place[T]) -> bool:
         return place.ms > self.rules.heavy_ms
+
+    def _size(self, place: Place[T]) -> str:
+        return f"{_client(place)}\0{'heavy' if self._heavy(place) else 'light'}"
 
     def _heavy_may(self, place: Place[T], heavy_busy: int, now: float, *, alone: bool) -> bool:
         patience_s = self.rules.heavy_patience_s
