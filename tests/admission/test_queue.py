@@ -126,6 +126,12 @@ def test_heavy_work_leaves_a_worker_to_the_rest() -> None:
     assert line.next(0.1) is heavy[1]
 
 
+def test_heavy_work_and_the_rest_of_a_client_take_turns_by_what_they_cost() -> None:
+    heavy, light = [place(ms=900.0) for _ in range(3)], [place(ms=30.0) for _ in range(70)]
+    found = turns(queue(*heavy, *light))
+    assert [found.index(one) for one in heavy] == pytest.approx([0, 31, 62], abs=2)
+
+
 def test_where_there_is_one_worker_heavy_work_waits_but_not_for_ever() -> None:
     alone = Rules(workers=1, heavy_ms=250.0, heavy_patience_s=2.0)
     heavy = place(ms=900.0)

@@ -90,16 +90,17 @@ class Backlog:
         }
         if sum(total.count for total in ahead.values()) < self.rules.workers:
             return 0.0
-        own, weights = self._own(ahead, asker, ms), {whose.tenant: total.weight for whose, total in ahead.items()}
-        together = _shared({whose: total.ms for whose, total in ahead.items()}, weights, asker, own.ms)
+        own, own_light = self._own(ahead, asker, ms)
+        weights = {whose.tenant: total.weight for whose, total in ahead.items()}
+        together = _shared({whose: total.ms for whose, total in ahead.items()}, weights, asker, own)
         wait_ms = (together - ms) / self.rules.workers
         if ms <= self.rules.heavy_ms and self.rules.workers > 1:
             light = {whose: total.light_ms for whose, total in ahead.items()}
-            wait_ms = min(wait_ms, _shared(light, weights, asker, own.light_ms) - ms)
+            wait_ms = min(wait_ms, _shared(light, weights, asker, own_light) - ms)
         return wait_ms / 1000
 
-    def _own(self, ahead: Mapping[_Whose, _Sum], asker: Asker, ms: float) -> _Sum:
-        """Return what a client's own work takes until new work is done.
+    def _own(self, ahead: Mapping[_Whose, _Sum], asker: Asker, ms: float) -> tuple[float, float]:
+        """Return what a client's own work takes until new work is done, and of that, what is not heavy.
 
         Heavy work and the rest take turns by what they cost; on a single worker the rest waits for what is heavy and runs.
         """
@@ -107,10 +108,10 @@ class Backlog:
         light = sum(total.light_ms for total in own)
         heavy = sum(total.ms for total in own) - light
         if self.rules.workers == 1:
-            return _Sum(asker.weight, ms=light + heavy + ms)
+            return light + heavy + ms, light + ms
         if ms > self.rules.heavy_ms:
-            return _Sum(asker.weight, ms=heavy + ms + min(light, heavy + ms))
-        return _Sum(asker.weight, ms=light + ms + min(heavy, light + ms), light_ms=light + ms)
+            return heavy + ms + min(light, heavy + ms), light
+        return light + ms + min(heavy, light + ms), light + ms
 
 
 def _shared(ahead: Mapping[_Whose, float], weights: Mapping[str, float], asker: Asker, own: float) -> float:
