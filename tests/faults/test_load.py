@@ -1,4 +1,4 @@
-"""Load that must not be felt: prefetches beside what somebody looks at, and a purge of everything that is being asked for."""
+"""Load that must not be felt: prefetches beside what somebody looks at, giants beside thumbnails, a purge of all that is asked for."""
 
 from __future__ import annotations
 
@@ -50,6 +50,24 @@ def test_a_flood_of_prefetches_fails_nobody_who_looks(node: Node, origin: Origin
     assert not refused
     assert set(prefetches.seen) == {200, 503}
     assert prefetches.lost == 0
+
+
+def test_thumbnails_beside_too_many_giants_are_all_answered(node: Node, origin: Origin) -> None:
+    giant, small, numbers = picture(5000, 4000, suffix=".jpg[interlace]"), picture(600, 400), itertools.count()
+
+    def new(body: bytes, name: str, width: int) -> str:
+        path = f"/mixed/{next(numbers)}/{name}"
+        origin.pages[path] = Page(body + path.encode(), headers=FRESH)
+        return f"/unsafe/w:{width}/plain/{origin.url}{path}"
+
+    for _ in range(5):
+        assert node.ask(new(small, "small.jpg", 100)).status == 200
+    with Flood(node, lambda: new(giant, "giant.jpeg", 1280), 16) as giants:
+        until(lambda: giants.seen[503] > 20 and giants.seen[200] > 3, "giants are never too many")
+        thumbnails = [node.ask(new(small, "small.jpg", 100)) for _ in range(40)]
+    refused = [(answer.status, answer.headers["x-tintype-error"]) for answer in thumbnails if answer.status != 200]
+    assert not refused
+    assert set(giants.seen) == {200, 503}
 
 
 def test_a_purge_of_everything_under_load_has_each_result_made_once(node: Node, origin: Origin) -> None:

@@ -82,7 +82,9 @@ class Origins:
         """
         host, now = want.ref.host, self._clock.monotonic()
         scheme, fetcher = self._fetcher(want.ref.url)
-        # Charged with its slot only, as who waits for a slow host takes nobody's turn; but who has no room is told so at once.
+        # Weighed here, as who has no room is told so before he stands in line for the host, and with the slot again, as others
+        # have come meanwhile: charged only then, so that who waits for a slow host takes nobody's turn. What the server's thread
+        # has weighed before (web/turnaway.py: a few, while others are refused) it could not charge.
         shed = None if known else self._gate.refusal(want.asker, host, now)
         if shed is not None:
             raise shed
