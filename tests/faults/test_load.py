@@ -1,4 +1,4 @@
-"""Load that must not be felt: prefetches beside what somebody looks at, giants beside thumbnails, a purge of all that is asked for."""
+"""Load that must not be felt: prefetches beside what somebody looks at, giants beside thumbnails, a purge of all there is."""
 
 from __future__ import annotations
 
