@@ -97,6 +97,7 @@ class Simulation:
         self._streams = streams
         self._flights: dict[str, _Request] = {}
         self._kept: set[str] = set()
+        self._looked_at = float("-inf")
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
 
@@ -160,6 +161,8 @@ class Simulation:
             return
         request.charge = render
         self.queue.join(Place(request, request.asker, ms, work.peak_bytes), self.now)
+        if request.asker.lane is INTERACTIVE:
+            self._looked_at = self.now
 
     def _dispatch(self) -> None:
         for place in self.queue.given_up(self.now):
@@ -226,8 +229,10 @@ class Simulation:
         self._holds(len(self.backlog) <= self.most, "more was let in than may be")
         self._holds(len(queue) <= len(self.backlog), "something waits that was not let in")
         idle = self.free and math.isinf(rules.memory_bytes)
-        light = idle and any(place.ms <= rules.heavy_ms for place in queue.waiting)
-        self._holds(not light, "a worker is idle while work waits")
+        light = [place for place in queue.waiting if idle and place.ms <= rules.heavy_ms]
+        spared = self.free == 1 < rules.workers and self.now - self._looked_at <= rules.heavy_patience_s
+        waits = any(place.asker.lane is INTERACTIVE or not spared for place in light)
+        self._holds(not waits, "a worker is idle while work waits")
 
     def _look_at_the_end(self) -> None:
         self._holds(not self.queue.waiting and not self.queue.running and not self.backlog, "something is left")

@@ -12,6 +12,7 @@ from tintype.admission.asker import Asker, Lane
 from tintype.admission.queue import Place, Queue, Rules
 
 A = Asker("a")
+PREFETCH = Asker("a", lane=Lane.PREFETCH)
 RULES = Rules(workers=2, heavy_ms=250.0, heavy_patience_s=2.0, memory_bytes=1000.0, target_s=0.5, interval_s=1.0)
 ASKERS = st.builds(Asker, st.sampled_from("abc"), st.sampled_from(["", "x"]), st.sampled_from(Lane))
 PLACES = st.builds(Place[str], st.just(""), ASKERS, st.sampled_from([5.0, 50.0, 900.0]), st.sampled_from([0.0, 600.0]))
@@ -76,6 +77,56 @@ def test_a_lane_goes_before_those_below_it_but_not_always() -> None:
     assert found[0] in high
     assert found.index(low[0]) < 100  # nobody starves
     assert sum(one in low for one in found[:200]) <= 5
+
+
+def test_lower_lanes_leave_a_worker_free_while_somebody_looks() -> None:
+    low, other, high = place(PREFETCH), place(PREFETCH), place()
+    line = queue(high, rules=RULES)
+    line.began(high, 0.0)
+    line.ended(high, 0.1)
+    line.join(low, 0.1)
+    line.join(other, 0.1)
+    assert line.next(0.1) is low
+    line.began(low, 0.1)
+    assert line.next(2.0) is None
+    assert line.next(2.1) is other  # nobody has looked for a while
+    line.join(high, 2.1)
+    assert line.next(2.1) is high
+
+
+def test_lower_lanes_have_their_share_of_workers_that_none_is_free_of() -> None:
+    """Where what somebody looks at waits too, leaving a worker free would only have lower lanes starve."""
+    line = queue(*[place() for _ in range(400)], *[place(PREFETCH) for _ in range(10)])
+    served = []
+    for number in range(200):
+        one = line.next(0.0)
+        assert one is not None
+        line.began(one, 0.0)
+        served.append(one)
+        if number:  # both workers are busy from now on
+            line.ended(served[number - 1], 0.0)
+    assert 1 <= sum(one.asker is PREFETCH for one in served) <= 5
+
+
+def test_what_reads_a_header_waits_for_the_lanes_above() -> None:
+    brief, high = place(PREFETCH, brief=True), place()
+    assert turns(queue(brief, high)) == [high, brief]
+
+
+@given(st.lists(st.tuples(ASKERS, st.sampled_from([5.0, 50.0])), max_size=30), st.integers(2, 5))
+def test_a_lower_lane_never_takes_the_last_worker_but_beside_what_waits(
+    askers: list[tuple[Asker, float]], workers: int
+) -> None:
+    line = queue(place(), rules=Rules(workers=workers))
+    for asker, ms in askers:
+        line.join(place(asker, ms), 0.0)
+        looked_at = any(one.asker.lane is Lane.INTERACTIVE for one in line.waiting)
+        one = line.next(0.0)
+        if one is None or len(line.running) == workers:
+            line.ended(next(iter(line.running)), 0.0)
+            continue
+        line.began(one, 0.0)
+        assert one.asker.lane is Lane.INTERACTIVE or looked_at or len(line.running) < workers
 
 
 # Too much

@@ -107,7 +107,7 @@ async def test_the_line_before_a_host_is_bounded(make: Make, origin: Origin) -> 
     slow = Held(origin, *paths(4), "/last")
     fetches = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(4)]
     await until(lambda: slow.running == 1)
-    with pytest.raises(SourceBusy, match="3 fetches wait for this source's host") as refused:
+    with pytest.raises(SourceBusy, match="3 of the 3 fetches that wait for this source's host") as refused:
         await desk.bind(origin.url + "/last")
     assert refused.value.retry_after_s == 1.0
     assert desk.metric("origin_refusals_total", reason="full") == 1
@@ -123,10 +123,10 @@ async def test_when_a_line_gets_long_the_last_goes_first(make: Make, origin: Ori
     await until(lambda: held.running == 1)
     fetches += [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(4)[1:]]
     (host,) = desk.sources._origins._hosts._hosts.values()
-    await until(lambda: len(host.waiting) == 3)
+    await until(lambda: len(host.line) == 3)
     desk.clock.ahead_s = 1.5
     fetches.append(asyncio.create_task(desk.bind(origin.url + "/x4")))
-    await until(lambda: len(host.waiting) == 4)
+    await until(lambda: len(host.line) == 4)
     held.go.set()
     await asyncio.gather(*fetches)
     assert [asked.path for asked in origin.asked][:2] == ["/x0", "/x4"]
@@ -208,13 +208,13 @@ async def test_who_stops_waiting_leaves_nothing_behind(make: Make, origin: Origi
 
 async def test_a_slot_that_comes_to_who_has_just_left_is_the_next_ones(make: Make) -> None:
     desk = make(limits=Limits(fetches_per_host=1))
-    guarded, deadline = desk.sources._origins._hosts, desk.clock.monotonic() + 60
+    guarded, asker = desk.sources._origins._hosts, desk.asker()
 
     async def visit() -> None:
-        async with guarded.visit("host", "url", deadline):
+        async with guarded.visit("host", "url", asker):
             pass
 
-    async with guarded.visit("host", "url", deadline):
+    async with guarded.visit("host", "url", asker):
         leaving = asyncio.create_task(visit())
         await asyncio.sleep(0)
     leaving.cancel()  # after its slot came, and before it knows
@@ -239,7 +239,7 @@ async def test_who_waits_when_a_host_turns_out_to_be_down_is_told_at_once(make: 
     await until(lambda: len(origin.asked) == 16)
     waiting = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(3, "late")]
     (host,) = desk.sources._origins._hosts._hosts.values()
-    await until(lambda: len(host.waiting) == 3)
+    await until(lambda: len(host.line) == 3)
     go.set()
     assert await ends(*waiting) == [SourceBusy] * 3
     assert held.running == 11

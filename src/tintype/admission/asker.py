@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from tintype.core.pipeline import Pipeline
 
@@ -16,6 +17,14 @@ class Lane(IntEnum):
     RENEWAL = 1  # what was answered, but older or plainer than it should be
     PREFETCH = 2  # somebody may look at it
     JOB = 3  # nobody waits
+
+
+class Whose(NamedTuple):
+    """Whose share work is charged to."""
+
+    lane: Lane
+    tenant: str
+    client: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +48,7 @@ class Asker:
     firm: bool = False
     invested: bool = False
     pipeline: Pipeline | None = None
+
+    @property
+    def whose(self) -> Whose:
+        return Whose(self.lane, self.tenant, self.client)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TypeAlias
 
-from tintype.admission.asker import Asker, Lane
+from tintype.admission.asker import Asker, Lane, Whose
 from tintype.admission.queue import Rules
+from tintype.admission.turns import shared
 
 
 @dataclass(slots=True, eq=False)
@@ -23,13 +23,6 @@ class Charge:
     fetched: bool
 
 
-class _Whose(NamedTuple):
-    fetched: bool
-    lane: Lane
-    tenant: str
-    client: str
-
-
 @dataclass(slots=True)
 class _Sum:
     weight: float
@@ -38,12 +31,15 @@ class _Sum:
     light_ms: float = 0.0
 
 
+_Ahead: TypeAlias = Sequence[tuple[Whose, _Sum]]
+
+
 class Backlog:
     """The sum of charges, which workers work off by the rules."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self._sums: dict[_Whose, _Sum] = {}
+        self._sums: dict[tuple[bool, Whose], _Sum] = {}
         self._charges: set[Charge] = set()
 
     def __len__(self) -> int:
@@ -63,48 +59,55 @@ class Backlog:
             self._change(charge, -1)
 
     def _change(self, charge: Charge, sign: int) -> None:
-        asker = charge.asker
-        whose = _Whose(charge.fetched, asker.lane, asker.tenant, asker.client)
-        total = self._sums.setdefault(whose, _Sum(asker.weight))
+        which = charge.fetched, charge.asker.whose
+        total = self._sums.setdefault(which, _Sum(charge.asker.weight))
         total.count += sign
         total.ms += sign * charge.ms
         total.light_ms += sign * charge.ms * (charge.ms <= self.rules.heavy_ms)
         if not total.count:
-            del self._sums[whose]
+            del self._sums[which]
 
     def has(self, asker: Asker) -> bool:
         """Tell whether any work is of this tenant's client."""
-        return any((whose.tenant, whose.client) == (asker.tenant, asker.client) for whose in self._sums)
+        return any((whose.tenant, whose.client) == (asker.tenant, asker.client) for _, whose in self._sums)
 
     def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
         """Predict how long new work of an asker would wait for a worker, in seconds.
 
         Before it come its client's own work, and of what its tenant's other clients and the other tenants want in its lane
         and in those above, what their shares give them meanwhile. Heavy work delays the rest on all workers but one, in turn
-        with it, and work that is still being fetched does not delay what is fetched.
+        with it, and work that is still being fetched does not delay what is fetched. Lower lanes leave one of several workers
+        free, and so have one less for their own.
         """
-        ahead = {
-            whose: total
-            for whose, total in self._sums.items()
-            if whose.lane <= asker.lane and (whose.fetched or not fetched)
-        }
-        if sum(total.count for total in ahead.values()) < self.rules.workers:
+        ahead = [
+            (whose, total)
+            for (there, whose), total in self._sums.items()
+            if whose.lane <= asker.lane and (there or not fetched)
+        ]
+        if sum(total.count for _, total in ahead) < self._workers(asker):
             return 0.0
         own, own_light = self._own(ahead, asker, ms)
-        weights = {whose.tenant: total.weight for whose, total in ahead.items()}
-        together = _shared({whose: total.ms for whose, total in ahead.items()}, weights, asker, own)
-        wait_ms = (together - ms) / self.rules.workers
+        weights = {whose.tenant: total.weight for whose, total in ahead}
+        wait_ms = (shared(_ms(ahead), weights, asker, own) - ms) / self.rules.workers
+        if asker.lane is not Lane.INTERACTIVE:
+            low = [(whose, total) for whose, total in ahead if whose.lane is not Lane.INTERACTIVE]
+            own, _ = self._own(low, asker, ms)
+            wait_ms = max(wait_ms, (shared(_ms(low), weights, asker, own) - ms) / self._workers(asker))
         if ms <= self.rules.heavy_ms and self.rules.workers > 1:
-            light = {whose: total.light_ms for whose, total in ahead.items()}
-            wait_ms = min(wait_ms, _shared(light, weights, asker, own_light) - ms)
+            light = ((whose, total.light_ms) for whose, total in ahead)
+            wait_ms = min(wait_ms, shared(light, weights, asker, own_light) - ms)
         return wait_ms / 1000
 
-    def _own(self, ahead: Mapping[_Whose, _Sum], asker: Asker, ms: float) -> tuple[float, float]:
+    def _workers(self, asker: Asker) -> int:
+        """Return how many may work for an asker."""
+        return self.rules.workers if asker.lane is Lane.INTERACTIVE else max(1, self.rules.workers - 1)
+
+    def _own(self, ahead: _Ahead, asker: Asker, ms: float) -> tuple[float, float]:
         """Return what a client's own work takes until new work is done, and of that, what is not heavy.
 
         Heavy work and the rest take turns by what they cost; on a single worker the rest waits for what is heavy and runs.
         """
-        own = [total for whose, total in ahead.items() if (whose.tenant, whose.client) == (asker.tenant, asker.client)]
+        own = [total for whose, total in ahead if (whose.tenant, whose.client) == (asker.tenant, asker.client)]
         light = sum(total.light_ms for total in own)
         heavy = sum(total.ms for total in own) - light
         if self.rules.workers == 1:
@@ -114,14 +117,5 @@ class Backlog:
         return light + ms + min(heavy, light + ms), light + ms
 
 
-def _shared(ahead: Mapping[_Whose, float], weights: Mapping[str, float], asker: Asker, own: float) -> float:
-    """Return the milliseconds of work that is done until so much of a client's own is: the fluid model of fair queueing."""
-    clients: dict[str, float] = defaultdict(float)
-    others: dict[str, float] = defaultdict(float)
-    for whose, total in ahead.items():
-        if whose.tenant != asker.tenant:
-            others[whose.tenant] += total
-        elif whose.client != asker.client:
-            clients[whose.client] += total
-    own += sum(min(theirs, own) for theirs in clients.values())
-    return own + sum(min(theirs, own * weights[name] / asker.weight) for name, theirs in others.items())
+def _ms(ahead: _Ahead) -> Iterator[tuple[Whose, float]]:
+    return ((whose, total.ms) for whose, total in ahead)

@@ -215,8 +215,8 @@ class Gate:
 
     def _patience_s(self, asker: Asker, wait_s: float, after_s: float, now: float) -> float:
         crowd_s = _after_fetch(self._patience.crowd_s, after_s)
-        if wait_s <= crowd_s:
-            return crowd_s
+        if wait_s <= crowd_s or asker.lane is not Lane.INTERACTIVE:
+            return crowd_s  # a page full of images is what somebody looks at
         new = self._crowds.lasts_s(asker.tenant, now) <= self._patience.burst_s
         return _after_fetch(self._patience.burst_s, after_s) if new else crowd_s
 

@@ -13,16 +13,14 @@ from typing import Generic, TypeVar
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.fair import Fair
+from tintype.admission.turns import Turns
 
 T = TypeVar("T")
-
-# Shares of the lanes: what is left to the lower ones while the higher have more than enough to do.
-WEIGHTS = {Lane.INTERACTIVE: 100.0, Lane.RENEWAL: 10.0, Lane.PREFETCH: 2.0, Lane.JOB: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules, from the settings.
+    """The rules, from the settings. Lower lanes leave one of several workers free while interactive work has come lately.
 
     Attributes:
         workers: how many pieces of work run at once.
@@ -43,7 +41,7 @@ class Rules:
 
 @dataclass(slots=True, eq=False)
 class Place(Generic[T]):
-    """An item in the queue, or with a worker. `brief`: work that takes next to nothing, and goes first."""
+    """An item in the queue, or with a worker. `brief`: work that takes next to nothing, and goes first in its lane."""
 
     item: T
     asker: Asker
@@ -60,13 +58,12 @@ class Queue(Generic[T]):
     rules: Rules
     waiting: list[Place[T]] = field(default_factory=list)
     running: set[Place[T]] = field(default_factory=set)
-    _lanes: Fair = field(default_factory=Fair)
-    _tenants: Fair = field(default_factory=Fair)
-    _clients: Fair = field(default_factory=Fair)
+    _turns: Turns = field(default_factory=Turns)
     _sizes: Fair = field(default_factory=Fair)
     _good_at: float = 0.0  # when work last began that had not waited for long
     _heavy_ended: float = float("-inf")
     _light_came: float = float("-inf")
+    _looked_at: float = float("-inf")  # when work last came that somebody looks at
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -78,6 +75,8 @@ class Queue(Generic[T]):
         self.waiting.append(place)
         if not self._heavy(place) and not place.brief:
             self._light_came = now
+        if place.asker.lane is Lane.INTERACTIVE:
+            self._looked_at = now
 
     def leave(self, place: Place[T]) -> bool:
         """Take a place out that nobody waits for any more; returns whether it was there."""
@@ -92,12 +91,8 @@ class Queue(Generic[T]):
         self.running.add(place)
         if not self.waiting or now - place.since < self.rules.target_s:
             self._good_at = now
-        asker = place.asker
-        cost = place.ms / 1000
-        self._lanes.served(asker.lane.name, cost, WEIGHTS[asker.lane])
-        self._tenants.served(asker.tenant, cost, asker.weight)
-        self._clients.served(_client(place), cost, 1.0)
-        self._sizes.served(self._size(place), cost, 1.0)
+        self._turns.served(place.asker, place.ms / 1000)
+        self._sizes.served(self._size(place), place.ms / 1000, 1.0)
 
     def back(self, place: Place[T]) -> None:
         """Take a place back whose worker broke before it began; it came earlier than all others."""
@@ -135,15 +130,14 @@ class Queue(Generic[T]):
         may = list(self._may_begin(now))
         if not may:
             return None
-        first = [place for place in may if kept(place.item)] or [place for place in may if place.brief]
+        top = min(place.asker.lane for place in may)
+        first = [place for place in may if kept(place.item)] or [
+            place for place in may if place.brief and place.asker.lane is top
+        ]
         if first:
             return first[0]
-        lane = self._lanes.first(lane.name for lane in sorted({place.asker.lane for place in may}))
-        may = [place for place in may if place.asker.lane.name == lane]
-        tenant = self._tenants.first(place.asker.tenant for place in may)
-        may = [place for place in may if place.asker.tenant == tenant]
-        client = self._clients.first(_client(place) for place in may)
-        may = [place for place in may if _client(place) == client]
+        turn = self._turns.first({place.asker.whose: None for place in may})
+        may = [place for place in may if place.asker.whose == turn]
         size = self._sizes.first(self._size(place) for place in may)
         own = [place for place in may if self._size(place) == size]
         return own[-1 if self.overloaded(now) else 0]
@@ -153,26 +147,38 @@ class Queue(Generic[T]):
     def _may_begin(self, now: float) -> Iterator[Place[T]]:
         busy_bytes = sum(place.peak_bytes for place in self.running)
         heavy_busy = sum(self._heavy(place) for place in self.running)
+        low_may = self._low_may(now)
         others = any(not self._heavy(place) for place in self.waiting)
         for place in self.waiting:
             fits = not self.running or busy_bytes + place.peak_bytes <= self.rules.memory_bytes
             if not fits and now - place.since > self.rules.target_s and not place.brief:
                 return  # nobody overtakes it for ever
-            if fits and (not self._heavy(place) or self._heavy_may(place, heavy_busy, now, alone=not others)):
+            may = fits and (low_may or place.asker.lane is Lane.INTERACTIVE)
+            if may and (not self._heavy(place) or self._heavy_may(place, heavy_busy, now, alone=not others)):
                 yield place
+
+    def _low_may(self, now: float) -> bool:
+        """Tell whether work of lower lanes may begin: a worker is left free, or what somebody looks at waits beside it.
+
+        A worker cannot be taken back: were all with such work, who comes next would wait for one, however idle the node was.
+        """
+        spared = self.rules.workers - 1
+        lately = now - self._looked_at <= self.rules.heavy_patience_s
+        return (
+            not spared
+            or not lately
+            or len(self.running) < spared
+            or any(place.asker.lane is Lane.INTERACTIVE for place in self.waiting)
+        )
 
     def _heavy(self, place: Place[T]) -> bool:
         return place.ms > self.rules.heavy_ms
 
     def _size(self, place: Place[T]) -> str:
-        return f"{_client(place)}\0{'heavy' if self._heavy(place) else 'light'}"
+        return f"{place.asker.tenant}\0{place.asker.client}\0{'heavy' if self._heavy(place) else 'light'}"
 
     def _heavy_may(self, place: Place[T], heavy_busy: int, now: float, *, alone: bool) -> bool:
         patience_s = self.rules.heavy_patience_s
         if self.rules.workers > 1:
             return heavy_busy < self.rules.workers - 1 or (alone and now - self._light_came > patience_s)
         return alone or min(now - place.since, now - self._heavy_ended) >= patience_s
-
-
-def _client(place: Place[T]) -> str:
-    return f"{place.asker.tenant}\0{place.asker.client}"

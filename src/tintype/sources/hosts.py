@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tintype.admission.asker import Asker, Whose
 from tintype.admission.breaker import Breaker
 from tintype.admission.expect import Expectation
 from tintype.admission.limit import Limit
+from tintype.admission.line import Line, Waiting
+from tintype.admission.turns import Turns
 from tintype.core.errors import SourceBusy, SourceDenied, SourceError, SourceFailed, SourceRefused, SourceSlow
 from tintype.core.limits import Limits
 from tintype.ports import Clock, Telemetry
 
 # Hosts remembered; of those with nothing under way, the least recently asked is forgotten first.
 _REMEMBERED = 1000
-# When the first of a line has waited for so long, the last goes first: some are answered soon, rather than all late. Seconds.
-_LONG_S = 1.0
 
 
 @dataclass(slots=True)
@@ -32,49 +33,32 @@ class Visit:
     first_byte_s: float | None = None
 
 
-@dataclass(slots=True, eq=False)
-class _Turn:
-    """One that waits, and since when."""
-
-    since: float
-    comes: asyncio.Future[None]
-
-
 @dataclass(slots=True)
 class _Host:
+    name: str
     limit: Limit
+    line: Line[asyncio.Future[None]]
     breaker: Breaker = field(default_factory=Breaker)
     running: int = 0
-    waiting: deque[_Turn] = field(default_factory=deque)
 
     @property
     def idle(self) -> bool:
-        return not self.running and not self.waiting
+        return not self.running and not self.line
 
-    def leave(self, now: float) -> None:
-        """Give a slot back, and what is free to those who wait."""
-        self.running -= 1
-        while self.waiting and self.running < self.limit.calls:
-            overdue = now - self.waiting[0].since > _LONG_S
-            turn = self.waiting.pop() if overdue else self.waiting.popleft()
-            if not turn.comes.done():
-                turn.comes.set_result(None)
-                self.running += 1
-
-    def turn_away(self) -> list[asyncio.Future[None]]:
-        """Empty the line; returns who stood in it."""
-        waiting = [turn.comes for turn in self.waiting if not turn.comes.done()]
-        self.waiting.clear()
-        return waiting
+    @property
+    def has_room(self) -> bool:
+        return self.running < self.limit.calls
 
 
 class Hosts:
-    """A host's slot is taken first: who waits for a slow host holds no place that another host could use."""
+    """Slots: so many of each host, and so many of all together. Who waits for a slow host holds none that another could use."""
 
     def __init__(self, limits: Limits, expected: Expectation, clock: Clock, telemetry: Telemetry) -> None:
         self._limits, self._expected, self._clock, self._telemetry = limits, expected, clock, telemetry
-        self._all = asyncio.Semaphore(limits.fetches)
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
+        self._lined: dict[str, _Host] = {}  # before which somebody waits; whose turn was last is last
+        self._turns = Turns()  # among hosts, where all slots are taken
+        self._running = 0
         self._open = 0
 
     def __len__(self) -> int:
@@ -82,8 +66,8 @@ class Hosts:
         return len(self._hosts)
 
     @asynccontextmanager
-    async def visit(self, name: str, url: str, deadline: float) -> AsyncIterator[Visit]:
-        """Hold a slot of a host; waits for it as long as the caller does, if it can be had by `deadline`.
+    async def visit(self, name: str, url: str, asker: Asker) -> AsyncIterator[Visit]:
+        """Hold a slot of a host; waits for it as long as the caller does, if it can be had by the asker's deadline.
 
         What is raised within tells how the host does.
 
@@ -91,24 +75,24 @@ class Hosts:
             SourceBusy: the host has failed lately, or too many wait for it.
         """
         host = self._host(name)
-        await self._slot(name, host, deadline)
+        await self._slot(host, asker)
         try:
-            async with self._all:
-                visit = self._begin(host, url)
-                try:
-                    yield visit
-                except BaseException as error:
-                    self._ended(name, host, visit, error)
-                    raise
-                self._ended(name, host, visit, None)
+            visit = self._begin(host, url)
+            try:
+                yield visit
+            except BaseException as error:
+                self._ended(host, visit, error)
+                raise
+            self._ended(host, visit, None)
         finally:
-            host.leave(self._clock.monotonic())
+            self._leave(host)
 
     def _host(self, name: str) -> _Host:
         host = self._hosts.get(name)
         if host is None:
             self._make_room()
-            host = self._hosts[name] = _Host(Limit(self._limits.fetches_per_host))
+            limit, line = Limit(self._limits.fetches_per_host), Line[asyncio.Future[None]](self._limits.fetch_queue)
+            host = self._hosts[name] = _Host(name, limit, line)
         self._hosts.move_to_end(name)
         return host
 
@@ -121,35 +105,81 @@ class Hosts:
 
     # Slots
 
-    async def _slot(self, name: str, host: _Host, deadline: float) -> None:
-        free = host.running < host.limit.calls and not host.waiting
+    async def _slot(self, host: _Host, asker: Asker) -> None:
+        free = host.has_room and not host.line and self._running < self._limits.fetches
         if host.breaker.is_open and (not free or host.breaker.wait_s(self._clock.monotonic()) > 0):
             raise self._refused("open", self._resting(host))
         if free:
-            host.running += 1
+            self._take(host)
             return
-        self._check_queue(name, host, deadline)
-        turn = _Turn(self._clock.monotonic(), asyncio.get_running_loop().create_future())
-        host.waiting.append(turn)
+        turn = self._join(host, asker)
         try:
-            await turn.comes
+            await turn.item
         except asyncio.CancelledError:
-            if turn in host.waiting:
-                host.waiting.remove(turn)
-            elif not turn.comes.cancelled() and turn.comes.exception() is None:  # its slot came, and too late
-                host.leave(self._clock.monotonic())
+            if not self._left_line(host, turn) and not turn.item.cancelled() and turn.item.exception() is None:
+                self._leave(host)  # its slot came, and too late
             raise
 
-    def _check_queue(self, name: str, host: _Host, deadline: float) -> None:
-        fetch_s = self._expected.fetch_s(name)
-        wait_s = (len(host.waiting) + 1) * fetch_s / host.limit.calls
-        full = len(host.waiting) >= self._limits.fetch_queue
-        if full or self._clock.monotonic() + wait_s + fetch_s > deadline:
-            why = (
-                f"{len(host.waiting)} fetches wait for this source's host, which takes {host.limit.calls} at once and "
-                f"{fetch_s:.2f} s for each; its turn would come in {wait_s:.1f} s"
-            )
-            raise self._refused("full", SourceBusy(why, wait_s))
+    def _join(self, host: _Host, asker: Asker) -> Waiting[asyncio.Future[None]]:
+        """Put one in a host's line, where it may have another one leave. Raises SourceBusy."""
+        fetch_s = self._expected.fetch_s(host.name)
+        now, wait_s = self._clock.monotonic(), (host.line.ahead(asker) + 1) * fetch_s / host.limit.calls
+        if now + wait_s + fetch_s > asker.deadline:
+            raise self._full(host, asker)
+        turn = Waiting(asyncio.get_running_loop().create_future(), asker, now)
+        gone = host.line.join(turn)
+        if gone is turn:
+            raise self._full(host, asker)
+        if gone is not None and not gone.item.done():
+            gone.item.set_exception(self._full(host, gone.asker))
+        self._lined[host.name] = host
+        return turn
+
+    def _left_line(self, host: _Host, turn: Waiting[asyncio.Future[None]]) -> bool:
+        left = host.line.leave(turn)
+        self._tidy(host)
+        return left
+
+    def _tidy(self, host: _Host) -> None:
+        """Put a host behind the others that somebody waits for, or no longer among them."""
+        self._lined.pop(host.name, None)
+        if host.line:
+            self._lined[host.name] = host
+
+    def _take(self, host: _Host) -> None:
+        host.running += 1
+        self._running += 1
+
+    def _leave(self, host: _Host) -> None:
+        """Give a slot back, and what is free to those whose turn it is."""
+        host.running -= 1
+        self._running -= 1
+        now = self._clock.monotonic()
+        while self._running < self._limits.fetches and (next_ := self._next()) is not None:
+            cost_s = self._expected.fetch_s(next_.name)
+            turn = next_.line.next(now, cost_s)
+            self._turns.served(turn.asker, cost_s)
+            self._tidy(next_)
+            if not turn.item.done():
+                turn.item.set_result(None)
+                self._take(next_)
+
+    def _next(self) -> _Host | None:
+        """Return the host that may be asked for whose turn it is, None: there is none."""
+        hosts: dict[Whose, _Host] = {}
+        for host in self._lined.values():
+            if host.has_room:
+                hosts.setdefault(host.line.first(), host)
+        return hosts[self._turns.first(hosts)] if hosts else None
+
+    def _full(self, host: _Host, asker: Asker) -> SourceBusy:
+        ahead, fetch_s = round(host.line.ahead(asker)), self._expected.fetch_s(host.name)
+        wait_s = (ahead + 1) * fetch_s / host.limit.calls
+        why = (
+            f"{ahead} of the {len(host.line)} fetches that wait for this source's host come first; it takes "
+            f"{host.limit.calls} at once and {fetch_s:.2f} s for each; its turn would come in {wait_s:.1f} s"
+        )
+        return self._refused("full", SourceBusy(why, wait_s))
 
     def _refused(self, reason: str, busy: SourceBusy) -> SourceBusy:
         self._telemetry.count("origin_refusals", reason=reason)
@@ -168,7 +198,7 @@ class Hosts:
         wait_s = host.breaker.wait_s(self._clock.monotonic())
         return SourceBusy(f"The host of this source has failed again and again; it is tried in {wait_s:.1f} s", wait_s)
 
-    def _ended(self, name: str, host: _Host, visit: Visit, error: BaseException | None) -> None:
+    def _ended(self, host: _Host, visit: Visit, error: BaseException | None) -> None:
         now, was_open = self._clock.monotonic(), host.breaker.is_open
         if error is None or _is_answer(error):
             host.breaker.succeeded(visit.begun)
@@ -178,30 +208,34 @@ class Hosts:
             host.breaker.failed(visit.begun, now, random.random(), of)  # noqa: S311 - of pauses, no secret
         else:
             host.breaker.gave_up(visit.begun)
-        self._learn(name, host, visit, error, now)
+        self._learn(host, visit, error, now)
         if host.breaker.is_open is not was_open:
-            self._changed(name, host, error)
+            self._changed(host, error)
 
-    def _learn(self, name: str, host: _Host, visit: Visit, error: BaseException | None, now: float) -> None:
+    def _learn(self, host: _Host, visit: Visit, error: BaseException | None, now: float) -> None:
         failed = error is not None and _is_failure(error)
         if not failed and error is not None and not _is_answer(error):
             return
         took_s = now - visit.started
-        self._expected.learn_fetch(name, took_s)
+        self._expected.learn_fetch(host.name, took_s)
         if failed or (isinstance(error, SourceRefused) and error.origin_status == 429):
             host.limit.failed()
         else:
             host.limit.took(took_s if visit.first_byte_s is None else visit.first_byte_s, host.running, now)
 
-    def _changed(self, name: str, host: _Host, error: BaseException | None) -> None:
+    def _changed(self, host: _Host, error: BaseException | None) -> None:
         if not host.breaker.is_open:
             self._opened(-1)
-            self._telemetry.event("origin_closed", host=name)
+            self._telemetry.event("origin_closed", host=host.name)
             return
         self._opened(1)
-        self._telemetry.event("origin_opened", host=name, error=error.code if isinstance(error, SourceError) else "")
-        for waiting in host.turn_away():
-            waiting.set_exception(self._refused("open", self._resting(host)))
+        self._telemetry.event(
+            "origin_opened", host=host.name, error=error.code if isinstance(error, SourceError) else ""
+        )
+        for turn in host.line.clear():
+            if not turn.item.done():
+                turn.item.set_exception(self._refused("open", self._resting(host)))
+        self._tidy(host)
 
     def _opened(self, by: int) -> None:
         self._open += by

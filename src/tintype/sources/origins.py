@@ -88,7 +88,7 @@ class Origins:
         shed = None if known else self._gate.refusal(want.asker, host, now)
         if shed is not None:
             raise shed
-        async with self._hosts.visit(host, want.ref.url, want.asker.deadline) as visit:
+        async with self._hosts.visit(host, want.ref.url, want.asker) as visit:
             with nullcontext() if known else self._ticket(want, visit.started, visit.started - now):
                 began()
                 return await self._fetched(want, known, scheme, fetcher, visit)
