@@ -125,6 +125,12 @@ def test_who_would_wait_too_long_is_refused_and_told_how_long() -> None:
     assert refused.wait_s == pytest.approx(0.5)
 
 
+def test_a_burst_is_what_somebody_looks_at() -> None:
+    door = Gate(load(*[(A, 100.0)] * 12), Expectation(50.0), Patience(0.5, 1.0), most=1000)
+    assert isinstance(door.admit(Asker("a", lane=Lane.PREFETCH), 50, 0.0), Refusal)
+    assert isinstance(door.admit(A, 50, 0.0), Charge)
+
+
 def test_what_was_fetched_for_it_may_wait_longer() -> None:
     invested = replace(A, invested=True)
     for works, let_in in ((6, True), (20, False)):

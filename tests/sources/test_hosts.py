@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.gates import patient
 from tests.sources.conftest import Desk, Make
 from tests.sources.origin import Asked, Origin
 from tests.sources.test_sources import until
+from tintype.admission.asker import Lane
 from tintype.core.errors import DeadlinePassed, Shed, SourceBusy, SourceError, SourceFailed, SourceSlow
 from tintype.core.limits import Limits
 from tintype.core.pipeline import SourceRef
@@ -130,6 +132,99 @@ async def test_when_a_line_gets_long_the_last_goes_first(make: Make, origin: Ori
     held.go.set()
     await asyncio.gather(*fetches)
     assert [asked.path for asked in origin.asked][:2] == ["/x0", "/x4"]
+
+
+def asking(
+    desk: Desk, origin: Origin, path: str, tenant: str = "t", lane: Lane = Lane.INTERACTIVE
+) -> asyncio.Task[object]:
+    asker = replace(desk.asker(tenant), lane=lane)
+    return asyncio.create_task(desk.sources.bind(asker, SourceRef(url=origin.url + path), Forwarded()))
+
+
+async def all_wait(desk: Desk, count: int) -> None:
+    known = desk.sources._origins._hosts._hosts
+    await until(lambda: sum(len(host.line) for host in known.values()) == count)
+
+
+async def test_what_somebody_looks_at_goes_before_prefetches_and_a_tenant_before_anothers_flood(
+    make: Make, origin: Origin
+) -> None:
+    desk = make(limits=Limits(fetches_per_host=1))
+    held = Held(origin, *paths(10), *paths(10, "pre"), "/looked", "/other")
+    fetches = [asking(desk, origin, "/x0")]
+    await until(lambda: held.running == 1)
+    fetches += [asking(desk, origin, path, lane=Lane.PREFETCH) for path in paths(10, "pre")]
+    fetches += [asking(desk, origin, path) for path in paths(10)[1:]]
+    await all_wait(desk, 19)
+    fetches.append(asking(desk, origin, "/other", "other"))
+    await all_wait(desk, 20)
+    held.go.set()
+    await asyncio.gather(*fetches)
+    order = [asked.path for asked in origin.asked]
+    assert order.index("/other") <= 3
+    assert max(order.index(path) for path in paths(10)) < order.index("/pre2")
+
+
+async def test_who_looks_has_a_prefetch_leave_a_full_line(make: Make, origin: Origin) -> None:
+    desk = make(limits=Limits(fetches_per_host=1, fetch_queue=2))
+    held = Held(origin, *paths(3), *paths(3, "pre"))
+    fetches = [asking(desk, origin, "/x0")]
+    await until(lambda: held.running == 1)
+    fetches += [asking(desk, origin, path, lane=Lane.PREFETCH) for path in paths(2, "pre")]
+    await all_wait(desk, 2)
+    assert await ends(asking(desk, origin, "/pre2", lane=Lane.PREFETCH)) == [SourceBusy]
+    fetches += [asking(desk, origin, path) for path in paths(3)[1:]]
+    left = await ends(*fetches[1:3])
+    assert left == [SourceBusy] * 2
+    assert desk.metric("origin_refusals_total", reason="full") == 3
+    held.go.set()
+    assert SourceBusy not in await ends(fetches[0], *fetches[3:])
+
+
+async def test_where_all_slots_are_taken_lanes_go_before_each_other_across_hosts(
+    make: Make, origin: Origin, other: Origin
+) -> None:
+    """And who waits for one of them holds none of a host's, which would be kept from those of a higher lane."""
+    desk = make(limits=Limits(fetches=1, fetches_per_host=2))
+    order: list[str] = []
+
+    async def answer(asked: Asked) -> None:
+        order.append(asked.path)
+        await held.wait()
+        await asked.answer(cache_control="max-age=100")
+
+    held = asyncio.Event()
+    for host in (origin, other):
+        host.on |= dict.fromkeys(["/first", *paths(4), *paths(4, "pre")], answer)
+    fetches = [asking(desk, origin, "/first")]
+    await until(lambda: bool(order))
+    fetches += [asking(desk, host, path, lane=Lane.PREFETCH) for path in paths(4, "pre") for host in (origin, other)]
+    await all_wait(desk, 8)
+    fetches += [asking(desk, other, path) for path in paths(4)]
+    await all_wait(desk, 12)
+    held.set()
+    await asyncio.gather(*fetches)
+    last = max(order.index(path) for path in paths(4))
+    assert sum(path.startswith("/pre") for path in order[:last]) <= 2  # a lane's share, of the host and of all
+    assert not desk.sources._origins._hosts._lined
+    assert desk.sources._origins._hosts._running == 0
+
+
+async def test_a_wait_is_told_by_what_comes_first(make: Make, origin: Origin) -> None:
+    """Those who look are not refused for prefetches that wait, which would come too late themselves."""
+    gate = patient()
+    desk = make(limits=Limits(fetches_per_host=1), gate=gate)
+    for _ in range(100):
+        gate.expected.learn_fetch(origin.url.removeprefix("http://"), 2.0)
+    held = Held(origin, "/x0", "/x1", *paths(10, "pre"))
+    fetches = [asking(desk, origin, "/x0")]
+    await until(lambda: held.running == 1)
+    fetches += [asking(desk, origin, path, lane=Lane.PREFETCH) for path in paths(10, "pre")]
+    await until(lambda: any(fetch.done() for fetch in fetches))
+    looked = asking(desk, origin, "/x1")
+    held.go.set()
+    await looked
+    assert SourceBusy in await ends(*fetches)
 
 
 async def test_a_host_that_slows_down_is_asked_for_less_at_once(desk: Desk, origin: Origin) -> None:

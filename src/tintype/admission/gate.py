@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 
-from tintype.admission.asker import Asker
+from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation, kind_of

@@ -39,7 +39,9 @@ class EngineSettings:
         250.0, "Predicted time in ms above which a render is heavy: while others come, such leave one worker to them."
     )
     heavy_patience_s: float = setting(
-        2.0, "With a single worker, how long heavy renders wait for the rest, and the rest between two of them, in s."
+        2.0,
+        "How long after work that is light, or that somebody looks at, a worker is left to the next of it, in s. With a single "
+        "worker, how long heavy renders wait for the rest, and the rest between two of them.",
     )
     poison_crashes: int = setting(2, "Crashes after which a source and plan are refused for a while.", least=1)
     poison_s: float = setting(60.0, "How long they are refused, in seconds.")
