@@ -93,6 +93,25 @@ def test_a_reader_that_takes_too_long_sees_a_short_body(tmp_path: Path, origin: 
         assert 0 < len(body) < len(large)
 
 
+def test_a_reader_that_goes_on_reading_may_take_longer_than_the_time_for_a_piece(
+    tmp_path: Path, origin: Origin
+) -> None:
+    body = b"<svg>" + random.Random(2).randbytes(5 * BODY_BYTES)
+    origin.pages["/larger.svg"] = Page(body, headers={**FRESH, "Content-Type": "image/svg+xml"})
+    with running(tmp_path, OPEN.replace("[server]", "[server]\nwrite_timeout_s = 2")) as node:
+        path = f"/unsafe/raw:1/plain/{origin.url}/larger.svg"
+        assert node.ask(path).body == body
+        began = time.monotonic()
+        with connected(node.port, receives=65_536) as reader:
+            reader.sendall(asked(path))
+            got = bytearray()
+            while more := drained_to(reader, min(1 << 18, len(body) + got.find(b"\r\n\r\n") + 4 - len(got))):
+                got += more
+                time.sleep(0.05)
+        assert sha256(got.partition(b"\r\n\r\n")[2]) == sha256(body)
+        assert time.monotonic() - began > 4, "it was no slow reader"
+
+
 @pytest.mark.parametrize("what", [b"GET /health HTTP/1.1\r\nX: ", b"GET /"], ids=["header", "path"])
 def test_who_writes_a_byte_now_and_then_is_let_go(node: Node, origin: Origin, large: bytes, what: bytes) -> None:
     """A byte at a time does not begin the time anew: all of the head has to be there after read_timeout_s."""

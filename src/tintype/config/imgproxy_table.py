@@ -127,7 +127,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("HEALTH_CHECK_PATH", "server.health_path", as_path),
     Variable("TIMEOUT", "limits.request_timeout_s", as_int),
     Variable("READ_REQUEST_TIMEOUT", "server.read_timeout_s", as_int),
-    Variable("WRITE_RESPONSE_TIMEOUT", "server.write_timeout_s", as_int),
+    Variable(
+        "WRITE_RESPONSE_TIMEOUT", "server.write_timeout_s", as_int, "for each piece of a body over 1 MB, not for all"
+    ),
     Variable("KEEP_ALIVE_TIMEOUT", "server.keep_alive_timeout_s", as_int),
     Variable("CLIENT_KEEP_ALIVE_TIMEOUT", "sources.keep_alive_s", as_int),
     Variable("DOWNLOAD_TIMEOUT", "limits.fetch_timeout_s", as_int),

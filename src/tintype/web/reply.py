@@ -106,7 +106,7 @@ def within(path: str, prefix: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What every reply needs: where it is counted, and how long a client may take to read it."""
+    """What every reply needs: where it is counted, and how long a client may take to read a piece of it."""
 
     telemetry: Telemetry
     clock: Clock
@@ -304,13 +304,13 @@ class Reply:
         tracer.end(self._traced, Span("request", began, began + seconds, spans, told))
 
     async def _write(self, body: bytes | AsyncIterator[bytes]) -> None:
-        """Send a body; a long one in pieces, as fast as the client reads but no longer than it may take."""
+        """Send a body; a long one in pieces, as fast as the client reads, which may take so long for each."""
         if isinstance(body, bytes) and len(body) <= WHOLE:
             await self._send({"type": "http.response.body", "body": body})
             return
         with self._pieces.sending():
-            async with asyncio.timeout(self._write_timeout_s):
-                async for piece in _cut(body, self._pieces) if isinstance(body, bytes) else body:
+            async for piece in _cut(body, self._pieces) if isinstance(body, bytes) else body:
+                async with asyncio.timeout(self._write_timeout_s):
                     await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 

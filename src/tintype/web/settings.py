@@ -29,7 +29,10 @@ class ServerSettings:
         10.0, "Above 0, connections stay open for more requests, idle for `read_timeout_s`; 0 closes each."
     )
     read_timeout_s: float = setting(10.0, "Time for a client to send request headers, and for an idle connection to.")
-    write_timeout_s: float = setting(60.0, "Time a client may take to read its answer.")
+    write_timeout_s: float = setting(
+        60.0,
+        "Time a client may read nothing of an answer over 1 MB: until there is room for the next piece of it (8 to 256 KB).",
+    )
     drain_timeout_s: float = setting(20.0, "Time running requests get to end after SIGTERM.")
     hand_over: str = setting(
         "",
