@@ -108,7 +108,7 @@ def test_a_reader_that_goes_on_reading_may_take_longer_than_the_time_for_a_piece
             while more := drained_to(reader, min(1 << 18, len(body) + got.find(b"\r\n\r\n") + 4 - len(got))):
                 got += more
                 time.sleep(0.05)
-        assert sha256(got.partition(b"\r\n\r\n")[2]) == sha256(body)
+        assert sha256(bytes(got.partition(b"\r\n\r\n")[2])) == sha256(body)
         assert time.monotonic() - began > 4, "it was no slow reader"
 
 
