@@ -306,9 +306,7 @@ class Pool:
 
     def _learn(self, task: Task, took_ms: float) -> None:
         self._gate.expected.learn(task.kind, task.cost.cpu_ms, took_ms)
-        if (
-            task.asker.invested
-        ):  # what comes of a fetch; that of a source that was there takes less where there is a rung of it
+        if task.asker.invested:  # it came of a fetch; where the source was there, so may be a rung, which takes less
             self._gate.expected.likely.learn(task.asker, took_ms)
 
     def _give(self, worker: Worker, place: Place[Task], now: float) -> None:
