@@ -30,7 +30,9 @@ class Limits:
     fetches_per_host: int = setting(
         32, "Fetches under way at once from one host, at most: fewer while it is slow, 16 to begin with.", least=1
     )
-    fetch_queue: int = setting(512, "Fetches that wait for one host; one more is refused.", least=0)
+    fetch_queue: int = setting(
+        512, "Fetches that wait for one host; with one more, the last in turn is refused.", least=0
+    )
     clients: int = setting(
         8192,
         "Connections served at once, idle ones too; more wait to be accepted. Fewer where `ulimit -n` allows no more.",
