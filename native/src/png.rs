@@ -70,7 +70,8 @@ fn stored(file: &[u8], header: &[u8]) -> Option<Vec<u8>> {
     if first != *b"IHDR" || begin != header {
         return None;
     }
-    let mut stored = Vec::with_capacity(rest.len());
+    let mut stored = Vec::new();
+    stored.try_reserve_exact(rest.len()).ok()?;
     loop {
         match chunk(&mut rest)? {
             (kind, content) if kind == *b"IDAT" => stored.extend_from_slice(content),

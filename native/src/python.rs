@@ -19,7 +19,9 @@ fn png_pixels<'py>(
     bands: usize,
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
     let shape = Shape { width, height, bands };
-    let size = shape.filtered_bytes().ok_or_else(|| PyMemoryError::new_err("more pixels than memory has addresses"))?;
+    let size = shape
+        .filtered_bytes()
+        .ok_or_else(|| PyMemoryError::new_err("more pixels than memory has addresses"))?;
     let mut done = None;
     let made = PyBytes::new_with(py, size, |out| {
         done = py.detach(|| png::pixels(file, shape, out));
@@ -32,6 +34,13 @@ fn png_pixels<'py>(
 fn tintype_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // What the processor must have for this build, by the names of x86-64's extensions.
-    module.add("NEEDS", if cfg!(target_feature = "avx2") { vec!["AVX2", "FMA3"] } else { vec![] })?;
+    module.add(
+        "NEEDS",
+        if cfg!(target_feature = "avx2") {
+            vec!["AVX2", "FMA3"]
+        } else {
+            vec![]
+        },
+    )?;
     module.add_function(wrap_pyfunction!(png_pixels, module)?)
 }

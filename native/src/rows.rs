@@ -12,7 +12,6 @@ const LANES: usize = PIXEL * TOGETHER;
 type Lanes = [i16; LANES];
 /// Pixels are read and written as four bytes, whatever they have; so rows of scratch have as many to spare.
 const PIXEL: usize = 4;
-const NOTHING: [u8; PIXEL] = [0; PIXEL];
 
 /// Turn rows of `1 + stride` bytes, each with the number of its filter in front, into pixels of `B` bytes, which are
 /// moved to the begin. None: there is no such filter.
@@ -46,13 +45,22 @@ struct Scratch {
 impl Scratch {
     fn new(stride: usize) -> Self {
         let row = || vec![0; stride + PIXEL];
-        Self { given: std::array::from_fn(|_| row()), made: std::array::from_fn(|_| row()), above: row() }
+        Self {
+            given: std::array::from_fn(|_| row()),
+            made: std::array::from_fn(|_| row()),
+            above: row(),
+        }
     }
 
     /// Copy rows in; those that are missing at the end of the image stay as they were, and are not given out.
     fn take(&mut self, rows: &[u8], stride: usize) -> Option<Filters> {
         let none = [0; LANES];
-        let mut filters = Filters { left: none, above: none, mean: none, paeth: none };
+        let mut filters = Filters {
+            left: none,
+            above: none,
+            mean: none,
+            paeth: none,
+        };
         for (i, row) in rows.chunks_exact(1 + stride).enumerate() {
             self.given[i][..stride].copy_from_slice(&row[1..]);
             let chosen = match row[0] {
@@ -70,7 +78,10 @@ impl Scratch {
 
     /// Undo the filters: of all four rows where all are inside the image, with care at either side.
     fn undo<const B: usize>(&mut self, filters: &Filters, width: usize) {
-        let mut front = Front { before: [0; LANES], over: [0; LANES] };
+        let mut front = Front {
+            before: [0; LANES],
+            over: [0; LANES],
+        };
         for at in 0..LAG {
             self.edge::<B>(&mut front, filters, width, at);
         }
@@ -81,16 +92,28 @@ impl Scratch {
     }
 
     fn inner<const B: usize>(&mut self, front: &mut Front, filters: &Filters, width: usize) {
-        let Some(length) = width.checked_sub(LAG).map(|pixels| pixels * B) else { return };
+        let Some(length) = width.checked_sub(LAG).map(|pixels| pixels * B) else {
+            return;
+        };
         let from = |i: usize| B * (LAG - i);
         let given: [&[u8]; TOGETHER] = std::array::from_fn(|i| &self.given[i][from(i)..][..length + PIXEL]);
         let above = &self.above[from(0)..][..length + PIXEL];
         let [m0, m1, m2, m3] = &mut self.made;
-        let mut made = [&mut m0[from(0)..], &mut m1[from(1)..], &mut m2[from(2)..], &mut m3[from(3)..]];
+        let mut made = [
+            &mut m0[from(0)..],
+            &mut m1[from(1)..],
+            &mut m2[from(2)..],
+            &mut m3[from(3)..],
+        ];
         for at in (0..length).step_by(B) {
-            let pixels = front.step(lanes(given.map(|row| word(row, at))), lanes([word(above, at), NOTHING, NOTHING, NOTHING]), filters);
+            let pixels = front.step(
+                lanes(given.map(|row| word(row, at))),
+                lanes([word(above, at), 0, 0, 0]),
+                filters,
+            );
+            let out = packed(&pixels);
             for (i, row) in made.iter_mut().enumerate() {
-                write(row, at, &pixels, i);
+                write(row, at, out, i);
             }
             front.before = pixels;
         }
@@ -98,12 +121,12 @@ impl Scratch {
 
     fn edge<const B: usize>(&mut self, front: &mut Front, filters: &Filters, width: usize, at: usize) {
         let place = |i: usize| (at >= i && at - i < width).then(|| B * (at - i));
-        let above = place(0).map_or(NOTHING, |x| word(&self.above, x));
-        let given = std::array::from_fn(|i| place(i).map_or(NOTHING, |x| word(&self.given[i], x)));
-        let mut pixels = front.step(lanes(given), lanes([above, NOTHING, NOTHING, NOTHING]), filters);
+        let above = place(0).map_or(0, |x| word(&self.above, x));
+        let given = std::array::from_fn(|i| place(i).map_or(0, |x| word(&self.given[i], x)));
+        let mut pixels = front.step(lanes(given), lanes([above, 0, 0, 0]), filters);
         for i in 0..TOGETHER {
             match place(i) {
-                Some(x) => write(&mut self.made[i], x, &pixels, i),
+                Some(x) => write(&mut self.made[i], x, packed(&pixels), i),
                 None => pixels[PIXEL * i..][..PIXEL].fill(0),
             }
         }
@@ -157,17 +180,23 @@ fn paeth(a: i16, b: i16, c: i16) -> i16 {
 }
 
 #[inline(always)]
-fn word(row: &[u8], at: usize) -> [u8; PIXEL] {
-    [row[at], row[at + 1], row[at + 2], row[at + 3]]
+fn word(row: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([row[at], row[at + 1], row[at + 2], row[at + 3]])
+}
+
+/// Pixels as they come out of a vector in one go: that of row `i` in the `i`th 32 bits.
+#[inline(always)]
+fn packed(lanes: &Lanes) -> u128 {
+    u128::from_le_bytes(lanes.map(|lane| lane as u8))
 }
 
 #[inline(always)]
-fn write(row: &mut [u8], at: usize, pixels: &Lanes, i: usize) {
-    let bytes: [u8; PIXEL] = std::array::from_fn(|j| pixels[PIXEL * i + j] as u8);
-    row[at..at + PIXEL].copy_from_slice(&bytes);
+fn write(row: &mut [u8], at: usize, pixels: u128, i: usize) {
+    row[at..at + PIXEL].copy_from_slice(&((pixels >> (32 * i)) as u32).to_le_bytes());
 }
 
 #[inline(always)]
-fn lanes(pixels: [[u8; PIXEL]; TOGETHER]) -> Lanes {
-    std::array::from_fn(|i| i16::from(pixels[i / PIXEL][i % PIXEL]))
+fn lanes(pixels: [u32; TOGETHER]) -> Lanes {
+    let [p0, p1, p2, p3] = pixels.map(u128::from);
+    (p0 | p1 << 32 | p2 << 64 | p3 << 96).to_le_bytes().map(i16::from)
 }
