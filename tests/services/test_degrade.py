@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from PIL import Image as Pillow
@@ -225,3 +227,47 @@ async def test_without_leave_nothing_larger_is_given(tmp_path: Path, start: Star
     assert (await running.ask("/unsafe/w:120/plain/local:///p.jpg")).status == 200
     with busy(running, MINUTE):
         assert told(await running.ask("/unsafe/w:100/plain/local:///p.jpg")) == (503, "")
+
+
+# Foretold
+
+
+async def foretold(running: Running, url: str, accept: str = "") -> tuple[str, str]:
+    """Return what explain says of a URL, and what becomes of it then."""
+    query = urlencode({"url": url, "accept": accept})
+    explained = json.loads((await running.ask(f"/v1/explain?{query}", authorization="Bearer admin")).body)
+    answer = await running.ask(url, **({"accept": accept} if accept else {}))
+    assert explained["steps"][-1].startswith("refuse" if answer.status == 503 else ("render", "answer"))
+    return explained["degraded"], told(answer)[1] or "none"
+
+
+async def test_explain_says_what_would_be_less_and_makes_nothing(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "p.jpg").write_bytes(picture(400, 300))
+    admin = '\n[server]\nadmin_token = "admin"'
+    more = 'policy.auto_formats = ["avif", "webp"]\npolicy.light = "linear"\ndelivery.promote = false'
+    running = await start(f'{more}\ndegrade = ["stale", "format", "effort", "larger"]{admin}')
+    url = "/unsafe/w:{}/plain/local:///p.jpg".format
+    assert await foretold(running, url(200)) == ("", "none"), "it has not been fetched"
+    assert await foretold(running, url(200)) == await foretold(running, url(300)) == ("none", "none")
+    with pressed(running):
+        assert await foretold(running, url(60), BROWSER) == ("format", "format")
+        assert await foretold(running, url(60), BROWSER) == ("format", "format"), "from the cache, too"
+        assert await foretold(running, url(210)) == ("effort", "effort")
+        assert await foretold(running, url(200)) == ("none", "none"), "it is kept whole"
+        done = running.metric("tintype_engine_jobs_total", kind="render", result="done")
+        query = urlencode({"url": url(220)})
+        await running.ask(f"/v1/explain?{query}", authorization="Bearer admin")
+        assert running.metric("tintype_engine_jobs_total", kind="render", result="done") == done
+    with busy(running, MINUTE):
+        assert await foretold(running, url(100)) == ("larger", "larger")
+        assert await foretold(running, url(390)) == ("none", "none"), "it is refused"
+
+
+async def test_explain_says_when_an_older_result_would_do(origin: Origin, start: Start) -> None:
+    origin.pages["/s.png"] = Page(solid(RED), headers=SOON_OLD)
+    running, asked = await start('\n[server]\nadmin_token = "admin"'), path(origin, "s.png")
+    await running.ask(asked)
+    origin.pages["/s.png"] = Page(solid(BLUE), headers=SOON_OLD)
+    running.clock.ahead += 20
+    with busy(running, MINUTE):
+        assert await foretold(running, asked) == ("stale", "stale")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tintype.admission.expect import kind_of
 from tintype.admission.gate import Gate
@@ -63,18 +63,21 @@ class Degrade:
         if not isinstance(error, Overloaded) and not (isinstance(error, SourceError) and error.forgivable):
             self._variants.forget(_source_of(want))
             return None
-        known = self._known(want)
-        if not known:
-            return None
-        wish = _wish(want, known[0][1])
-        bindings = dict(known)
-        for step, kept in stand_ins([kept for kept, _ in known], wish, want.tenant.degrade):
-            entry = await self._cache.get(kept.key, url_names(want.asked))
+        for step, key, binding in self.others(want):
+            entry = await self._cache.get(key, url_names(want.asked))
             if entry is not None:
                 timings.outcome = "degraded"
                 self.count(want, step)
-                return Variant(kept.key, entry, bindings[kept], timings, degraded=step)
+                return Variant(key, entry, binding, timings, degraded=step)
         return None
+
+    def others(self, want: Want) -> Iterator[tuple[Degraded, str, Binding]]:
+        """Return the keys of results that may be given in place of a refusal, the best first, if a cache has them yet."""
+        known = self._known(want)
+        if known:
+            wish, bindings = _wish(want, known[0][1]), dict(known)
+            for step, kept in stand_ins([kept for kept, _ in known], wish, want.tenant.degrade):
+                yield step, kept.key, bindings[kept]
 
     def _known(self, want: Want) -> Sequence[tuple[Kept, Binding]]:
         if want.forwarded.private or want.asked.delivery.raw or _OTHER.isdisjoint(want.tenant.degrade):

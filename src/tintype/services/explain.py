@@ -10,13 +10,17 @@ from tintype.admission.gate import Gate, Refusal
 from tintype.admission.quotas import Verdict
 from tintype.core.binding import Binding
 from tintype.core.brief import brief
+from tintype.core.degrade import Degraded
 from tintype.core.pipeline import SourceRef
 from tintype.core.shown import shown_url
 from tintype.kit.freshness import State, state_of
 from tintype.ports import Acquainted, Clock, Forwarded, Held, Mezzanines
+from tintype.services.degrade import Degrade
 from tintype.services.look import Look, View, Want
 from tintype.services.spending import Spending
 from tintype.services.standins import ASSUME_FRESH_S
+
+_WHOLE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,10 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What would happen. `steps`: in their order; `unknown`: what cannot be told without fetching."""
+    """What would happen. `steps`: in their order; `unknown`: what cannot be told without fetching.
+
+    `degraded`: how the answer would be less than what is asked for, as `tenants.NAME.degrade` has it, or none; "" = unknown.
+    """
 
     tenant: str
     lane: str
@@ -76,7 +83,16 @@ class Explanation:
     quotas: tuple[Quota, ...]
     admission: Admission | None
     steps: tuple[str, ...]
+    degraded: str = ""
     unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Less:
+    """A result that would be made in place of the one asked for, and what is less in it."""
+
+    view: View
+    step: Degraded
 
 
 class Explain:
@@ -88,12 +104,14 @@ class Explain:
         held: Held,
         mezzanines: Mezzanines,
         look: Look,
+        degrade: Degrade,
         gate: Gate,
         spending: Spending,
         clock: Clock,
         assumed_fresh_s: Callable[[str], float],
     ) -> None:
         self._sources, self._held, self._mezzanines, self._look = sources, held, mezzanines, look
+        self._degrade = degrade
         self._gate, self._spending, self._clock, self._assumed_fresh_s = gate, spending, clock, assumed_fresh_s
 
     async def __call__(self, want: Want) -> Explanation:
@@ -104,9 +122,10 @@ class Explain:
         told = Explanation(want.tenant.name, want.lane.name.lower(), source, None, (), None, ())
         if want.asked.delivery.raw:
             fetched = () if source.state in ("fresh", "stale") else ("ask the origin",)
-            return replace(told, steps=(*fetched, "send the original as it is"))
-        if binding is None:
-            return self._unfetched(want, told)
+            return replace(told, steps=(*fetched, "send the original as it is"), degraded=_WHOLE)
+        fetch, likely_ms = self._fetch(want)
+        if binding is None or (source.state == State.ASK.value and not fetch.lets_in):
+            return await self._unfetched(want, told, fetch, likely_ms)
         if binding.info is None or not await self._overlaid(want):
             missing = "its header" if binding.info is None else "the watermark's digest"
             return replace(
@@ -122,16 +141,22 @@ class Explain:
         info = binding.info
         return replace(found, format=info.format.value, width=info.width, height=info.height) if info else found
 
-    def _unfetched(self, want: Want, told: Explanation) -> Explanation:
+    def _fetch(self, want: Want) -> tuple[Admission, float]:
+        """Return what the gate would say to a fetch, and the milliseconds that are likely to come of it."""
         expected, host = self._gate.expected, want.asked.pipeline.source.host
         likely_ms = expected.likely.ms(want.asker)
-        found = self._admission(want, likely_ms, after_s=expected.fetch_s(host))
-        steps = ("fetch", "look", "render") if found.lets_in else ("refuse: shed",)
+        return self._admission(want, likely_ms, after_s=expected.fetch_s(host)), likely_ms
+
+    async def _unfetched(self, want: Want, told: Explanation, found: Admission, likely_ms: float) -> Explanation:
         why = (
-            "plan, cost, quota and cache tier: the source has not been fetched; "
+            "plan, cost, quota, cache tier and whether less would do: the source has not been fetched, or not lately enough; "
             f"the gate is asked with what such requests took lately, {likely_ms:.0f} ms"
         )
-        return replace(told, admission=found, steps=steps, unknown=(why,))
+        told = replace(told, admission=found, unknown=(why,))
+        if found.lets_in:
+            return replace(told, steps=("fetch", "look", "render"))
+        end, degraded = await self._refused(want)
+        return replace(told, steps=(end,), degraded=degraded)
 
     async def _overlaid(self, want: Want) -> bool:
         """Tell whether what is laid over the image is known too."""
@@ -145,23 +170,38 @@ class Explain:
 
     async def _viewed(self, view: View, told: Explanation) -> Explanation:
         way, made_from = await self._way(view)
-        kept = [(way, await self._held.where(way.key)) for way in view.ways]
-        way, tier = next(((one, tier) for one, tier in kept if tier), (way, ""))
-        cost = way.plan.cost
-        expected_ms = self._gate.expected.of(kind_of((way.plan,)), cost.cpu_ms)
+        found, tier = await self._kept(view)
+        way = found if tier else way
+        cost, expected_ms = way.plan.cost, self._expected_ms(way)
         planned = Planned(
             brief(way.plan), way.key, tier, made_from, round(cost.cpu_ms, 1), round(expected_ms, 1), cost.peak_bytes
         )
+        less = None if tier else await self._less(view)
         verdict = self._spending.weighed(view)
-        found = self._admission(view.want, expected_ms, fetched=True)
+        admission = self._admission(view.want, self._expected_ms(less.view if less else way), fetched=True)
+        steps, degraded = await self._steps(view, planned, told.source, verdict, admission, less)
         return replace(
             told,
             planned=planned,
             quotas=tuple(Quota(o.policy, o.quota_ms, o.window_s, round(o.left_ms, 1), o.wait_s) for o in verdict.told),
-            admission=found,
-            steps=self._steps(view, planned, told.source, verdict, found),
+            admission=admission,
+            steps=steps,
+            degraded=degraded,
             unknown=() if tier else ("whether a store shared with other nodes has it",) * self._held.shared,
         )
+
+    async def _less(self, view: View) -> Less | None:
+        """Return with how much less a result would be made that no cache has, as services.render does."""
+        lighter, step = await self._degrade.lighter(await self._look.at_once(view) or view)
+        return Less(lighter, step) if step else None
+
+    def _expected_ms(self, view: View) -> float:
+        return self._gate.expected.of(kind_of((view.plan,)), view.plan.cost.cpu_ms)
+
+    async def _kept(self, view: View) -> tuple[View, str]:
+        """Return the way in which this node has the result, and the tier; "" = it has it in none."""
+        kept = [(way, await self._held.where(way.key)) for way in view.ways]
+        return next(((way, tier) for way, tier in kept if tier), (view, ""))
 
     async def _way(self, view: View) -> tuple[View, str]:
         """Return how the result would be made now, and from what."""
@@ -172,19 +212,37 @@ class Explain:
         with kept:
             return view.low, "rung"
 
-    def _steps(
-        self, view: View, planned: Planned, source: Source, verdict: Verdict, found: Admission
-    ) -> tuple[str, ...]:
+    async def _steps(
+        self, view: View, planned: Planned, source: Source, verdict: Verdict, found: Admission, less: Less | None
+    ) -> tuple[tuple[str, ...], str]:
+        """Return the steps, and how the answer would be less."""
         asked = ("ask the origin",) if source.state == State.ASK.value else ()
         if planned.tier:
             refreshed = ("ask the origin behind the answer",) if source.state == State.STALE.value else ()
-            return (*asked, f"answer from {planned.tier}", *refreshed)
+            return (*asked, f"answer from {planned.tier}", *refreshed), _WHOLE
         # A miss that is not confirmed asks its origin before it renders.
         fresh = view.binding.fresh_until > self._clock.now()
-        asked = () if fresh else ("ask the origin",)
+        end, degraded = await self._missed(view, planned, verdict, found, less)
+        return (end,) if fresh else ("ask the origin", end), degraded
+
+    async def _missed(
+        self, view: View, planned: Planned, verdict: Verdict, found: Admission, less: Less | None
+    ) -> tuple[str, str]:
+        """Return how a miss would end, and how its answer would be less."""
+        degraded = less.step.value if less else _WHOLE
+        tier = (await self._kept(less.view))[1] if less else ""
+        if tier:
+            return f"answer from {tier}", degraded
         if not verdict.allowed:
-            return (*asked, "refuse: quota_exceeded")
-        return (*asked, f"render from the {planned.made_from}" if found.lets_in else "refuse: shed")
+            return "refuse: quota_exceeded", _WHOLE
+        return (f"render from the {planned.made_from}", degraded) if found.lets_in else await self._refused(view.want)
+
+    async def _refused(self, want: Want) -> tuple[str, str]:
+        """Return what would be done in place of a render that is not let in, and how that would be less."""
+        for step, key, _ in self._degrade.others(want):
+            if tier := await self._held.where(key):
+                return f"answer from {tier}", step.value
+        return "refuse: shed", _WHOLE
 
     def _admission(self, want: Want, ms: float, *, after_s: float = 0.0, fetched: bool = False) -> Admission:
         found = self._gate.weigh(want.asker, ms, self._clock.monotonic(), after_s=after_s, fetched=fetched)

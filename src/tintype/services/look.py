@@ -150,6 +150,10 @@ class Look:
         quick = await self.through(replace(want, offer=offer), view.binding)
         return None if quick.plan.save.format in SLOW else quick
 
+    async def at_once(self, view: View) -> View | None:
+        """Look at what is given while a slow format is made behind the answer, if it is."""
+        return await self.quicker(view) if view.want.tenant.delivery.promote else None
+
     async def lighter(self, view: View) -> View | None:
         """Look at the same want made with less effort, if there is less."""
         tenant = replace(view.want.tenant, policy=lighter(view.want.tenant.policy))

@@ -73,7 +73,9 @@ def cases_over(ground: Ground, stores: Stores) -> Cases:
     return Cases(
         render=render,
         purge=Purge(sources, cache, stores.memo.forget, telemetry),
-        explain=Explain(sources, cache, sources.mezzanines, look, gate, spending, clock, render.assumed_fresh_s),
+        explain=Explain(
+            sources, cache, sources.mezzanines, look, degrade, gate, spending, clock, render.assumed_fresh_s
+        ),
         degrade=degrade,
         behind=(renewals, promotions),
         engine=engine,
