@@ -93,7 +93,7 @@ class Make:
                     return found
                 if lead is not None:
                     timings.outcome = "miss"
-                    return await self._made(view, timings, lead, generation)
+                    return await self._led(view, timings, lead, generation)
             waited = True
 
     def _half_time(self, view: View) -> float:
@@ -109,7 +109,8 @@ class Make:
                 return way.key, entry
         return None
 
-    async def _made(self, view: View, timings: Timings, lead: Lead, generation: int) -> Found:
+    async def _led(self, view: View, timings: Timings, lead: Lead, generation: int) -> Found:
+        """Make the result as the one who leads, and keep it."""
         # What a worker has begun finishes into the cache, even if every client has gone.
         async with self._spending.on(view, lambda: self._flights.began(view.key)) as began:
             found = await self._laddered(view, timings, began)
