@@ -253,6 +253,10 @@ class Finder(Protocol):
         """Return the tier and the body of a whole, checked entry if it is at hand. From any thread; counts nothing."""
         ...
 
+    def may_find(self, tag: str) -> bool:
+        """Return whether any entry may go by a tag: a no is certain. From any thread."""
+        ...
+
 
 class Shared(Protocol):
     """What a cache can say of the tier that it shares with other nodes."""

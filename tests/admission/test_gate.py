@@ -199,6 +199,17 @@ def test_the_work_let_in_is_bounded_and_workers_never_idle_for_it(costs: list[fl
         assert len(let_in) >= workers
 
 
+def test_a_render_that_is_refused_is_remembered_for_others_like_it() -> None:
+    full = gate(load(*[(B, 100)] * 20))
+    assert not full.shut(10.0)
+    with pytest.raises(Shed):
+        full.render(B, 10, 10.0)
+    assert full.shut(10.0)
+    assert full.refused(B, 10.001, fetched=True)
+    assert not full.refused(B, 10.001)  # what is to be fetched may find room when it has been
+    assert not full.refused(A, 10.001, fetched=True)
+
+
 # Deadlines of clients
 
 

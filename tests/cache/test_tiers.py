@@ -23,7 +23,7 @@ from tintype.cache.ram import RamCache
 from tintype.cache.settings import CacheSettings
 from tintype.cache.tier import SlowTier, Tier
 from tintype.cache.tiers import Tiers
-from tintype.core.entry import Entry, Scope, Selector
+from tintype.core.entry import ANY, Entry, Scope, Selector
 from tintype.core.errors import Misconfigured
 from tintype.core.limits import Limits
 from tintype.core.purges import Purges
@@ -474,6 +474,40 @@ async def test_what_the_disk_had_at_hand_goes_to_memory(tmp_path: Path) -> None:
     async with asyncio.timeout(20):
         while hits_of(cache, "k0") != ("ram", entries["k0"].body):  # noqa: ASYNC110 the loop takes it in
             await asyncio.sleep(0.01)
+    await cache.close()
+
+
+@pytest.mark.parametrize("ram_bytes", [0, 1_000_000])
+async def test_what_goes_by_a_tag_is_told_for_certain_if_nothing_does(tmp_path: Path, ram_bytes: int) -> None:
+    settings = CacheSettings(ram_bytes=ram_bytes)
+    for life in range(2):  # the second knows it from the disk's index
+        cache = open_cache(settings, tmp_path, limits=Limits(), clock=TickingClock(), telemetry=Seen())
+        async with asyncio.timeout(20):
+            while cache.may_find("another"):  # noqa: ASYNC110 a thread reads the index
+                await asyncio.sleep(0.01)
+        if life == 0:
+            assert not cache.may_find("tag")
+            await cache.put("key", make_entry(tags=("tag", "more")))
+        assert cache.may_find("tag")
+        assert cache.may_find("more")
+        assert not cache.may_find("another")
+        await cache.close()
+
+
+async def test_what_goes_by_any_tag_may_go_by_each(tmp_path: Path) -> None:
+    cache = open_cache(CacheSettings(disk_bytes=0), tmp_path, limits=Limits(), clock=TickingClock(), telemetry=Seen())
+    assert not cache.may_find("tag")
+    await cache.put("key", make_entry(tags=(ANY,)))
+    assert cache.may_find("tag")
+    assert await cache.drop(ALL) == 1
+    assert not cache.may_find("tag")
+    await cache.close()
+
+
+async def test_what_nodes_share_may_go_by_any_tag(tmp_path: Path) -> None:
+    settings = CacheSettings(ram_bytes=1_000_000, disk_bytes=0, object_url=f"file://{tmp_path}/shared")
+    cache = open_cache(settings, tmp_path / "disk", limits=Limits(), clock=TickingClock(), telemetry=Seen())
+    assert cache.may_find("tag")
     await cache.close()
 
 

@@ -11,20 +11,25 @@ from typing import Any
 
 import pytest
 
-from tests.cache.support import TickingClock
+from tests.cache.support import TickingClock, make_entry
 from tests.sources.conftest import Lasting
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.expect import Expectation
 from tintype.admission.gate import Gate, Patience
 from tintype.admission.queue import Rules
+from tintype.cache.ram import RamCache
+from tintype.cache.tiers import Tiers
+from tintype.core.degrade import Degraded
 from tintype.core.errors import Shed
 from tintype.core.limits import Limits
 from tintype.core.pipeline import Pipeline, Resize, SourceRef
+from tintype.core.purges import Purges
 from tintype.core.tenant import DeliverySettings, Tenant
 from tintype.dialects.imgproxy import Imgproxy
 from tintype.dialects.imgproxy.settings import ImgproxySettings
 from tintype.ports import Forwarded
+from tintype.services.make import pipeline_tag
 from tintype.sources.assemble import open_sources
 from tintype.sources.settings import SourceSettings
 from tintype.sources.sources import SourceStore
@@ -50,7 +55,7 @@ class StillClock(TickingClock):
 class Stand:
     """A gate with more before it than anybody waits for, and who is turned away by it."""
 
-    def __init__(self, folder: Path, *, prefix: str = "", secret: str = "") -> None:
+    def __init__(self, folder: Path, *, prefix: str = "", secret: str = "", degrade: tuple[Degraded, ...] = ()) -> None:
         self.clock, self.log, self.asked = StillClock(), io.StringIO(), 0
         self.telemetry = NodeTelemetry(TelemetrySettings(), out=self.log, strict=True)
         rules = Rules(workers=1)
@@ -64,14 +69,24 @@ class Stand:
         )
         keys = ImgproxySettings(keys=("11",), salts=("22",), trusted_signatures=("trusted",))
         tenants = [
-            Tenant(name="red", prefix="/red", delivery=DeliverySettings(secret=secret)),
+            Tenant(name="red", prefix="/red", delivery=DeliverySettings(secret=secret), degrade=degrade),
             Tenant(name="blue", prefix="/blue"),
         ]
         self.refuser = Refuser(self.clock, self.telemetry)
         site = Site(Mounts.of([Mount(tenant, Imgproxy(keys)) for tenant in tenants]))
         proxies, self.pulse = Proxies(["10.0.0.1"]), Pulse(self.clock.monotonic, self.tell)
+        self.cache = Tiers(RamCache(1_000_000, telemetry=self.telemetry), (), purges=Purges(), clock=self.clock)
         self.away = TurnAway(
-            site, self.gate, self.sources, self.clock, self.refuser, Limits(), proxies, self.pulse, prefix=prefix
+            site,
+            self.gate,
+            self.sources,
+            self.cache,
+            self.clock,
+            self.refuser,
+            Limits(),
+            proxies,
+            self.pulse,
+            prefix=prefix,
         )
 
     def tell(self) -> None:
@@ -186,11 +201,29 @@ async def test_nobody_is_turned_away_while_nobody_was_refused(stand: Stand) -> N
     assert stand.ask() is None
 
 
-async def test_what_may_be_known_is_not_turned_away(stand: Stand) -> None:
+async def test_of_sources_that_are_known_only_what_needs_a_worker_is_turned_away(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    assert stand.ask(KNOWN) is not None
+    assert stand.ask(KNOWN, if_none_match=b'"key"') is None
+    assert stand.ask(KNOWN, at="/red/trusted/raw:1/plain/") is None
+    assert stand.ask(KNOWN, at="/red/trusted/skp:jpg/w:10/plain/") is None
+    asked = Imgproxy(ImgproxySettings()).parse(f"/x/w:10/plain/{KNOWN}", 0.0)
+    await stand.cache.put("key", make_entry(at=stand.clock.now(), tags=(pipeline_tag(asked),)))
+    assert stand.ask(KNOWN) is None  # it may be what the cache has
+    assert stand.ask(KNOWN, at="/red/trusted/w:11/plain/") is not None
+    stand.empty()
+    stand.clock.ahead_s += 0.2
+    assert stand.ask(KNOWN, at="/red/trusted/w:11/plain/") is None  # there is a worker
+
+
+async def test_who_may_get_a_larger_result_is_not_turned_away(tmp_path: Path) -> None:
+    stand = Stand(tmp_path, degrade=(Degraded.LARGER,))
     await stand.know(KNOWN)
     stand.crowd()
     assert stand.ask(KNOWN) is None
     assert stand.ask(NEW) is not None
+    await stand.sources.close()
 
 
 async def test_a_refusal_is_good_for_its_client_and_for_all_if_it_had_no_work_here(stand: Stand) -> None:
@@ -279,6 +312,23 @@ async def test_while_the_event_loop_is_late_with_much_whatever_would_wait_for_it
     await asyncio.sleep(0)
     beating.cancel()
     assert stand.ask(KNOWN) is None
+
+
+async def test_the_loop_is_late_when_what_was_handed_to_it_is_not_begun(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    beating = asyncio.ensure_future(stand.pulse.beat())
+    await asyncio.sleep(0)
+    beating.cancel()
+    for _ in range(100):
+        stand.pulse.handed()
+    stand.clock.ahead_s += 0.04
+    assert stand.ask() is None
+    stand.clock.ahead_s += 0.02
+    assert stand.ask() is not None  # 50 ms before a beat of that age would tell
+    for _ in range(100):
+        stand.pulse.begin()
+    assert stand.ask() is None
+    stand.pulse.running = 0
 
 
 @pytest.mark.parametrize(

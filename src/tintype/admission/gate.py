@@ -116,9 +116,10 @@ class Gate:
 
     def render(self, asker: Asker, ms: float, now: float) -> Charge:
         """Return a ticket for a render of so many milliseconds. Raises as `fetching`."""
-        found = self.admit(asker, ms, now, fetched=True)
-        if isinstance(found, Refusal):
-            raise _error(found)
+        with self._lock:
+            found = self.admit(asker, ms, now, fetched=True)
+            if isinstance(found, Refusal):
+                raise self._noted(asker, self.expected.likely.ms(asker), found, now, fetched=True)
         return found
 
     def look(self, asker: Asker) -> Charge:
@@ -127,30 +128,35 @@ class Gate:
             return self._backlog.add(asker, self.expected.likely.ms(asker), fetched=True)
 
     def shut(self, now: float) -> bool:
-        """Tell whether any fetch was refused a moment ago. From any thread, as are the next two."""
+        """Tell whether anything was refused a moment ago. From any thread, as are the next two."""
         return self._refusals.any(now)
 
-    def refused(self, asker: Asker, now: float) -> Shed | None:
-        """Return what a fetch was refused with a moment ago, for others like it but a few, which are to be weighed."""
-        ms = self.expected.likely.ms(asker)
-        return self._refusals.of(asker, ms, now, every_s=self._weighed_s(ms))
+    def refused(self, asker: Asker, now: float, *, fetched: bool = False) -> Shed | None:
+        """Return what a request was refused with a moment ago, for others like it but a few, which are to be weighed.
 
-    def refusal(self, asker: Asker, host: str, now: float) -> Shed | None:
-        """Return what a fetch would be refused with if it were asked for now, None: it would not be, or for its deadline."""
+        `fetched`: its source is there, so that it wants nothing but a worker.
+        """
         ms = self.expected.likely.ms(asker)
+        return self._refusals.of(asker, ms, now, fetched=fetched, every_s=self._weighed_s(ms))
+
+    def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
+        """Return what a request would be refused with if it came now, None: it would not be, or for its deadline."""
+        ms, after_s = self.expected.likely.ms(asker), 0.0 if fetched else self.expected.fetch_s(host)
         with self._lock:
-            found = self.weigh(asker, ms, now, after_s=self.expected.fetch_s(host))
-            error = self._noted(asker, ms, found, now) if isinstance(found, Refusal) else None
+            found = self.weigh(asker, ms, now, after_s=after_s, fetched=fetched)
+            error = self._noted(asker, ms, found, now, fetched=fetched) if isinstance(found, Refusal) else None
         return error if isinstance(error, Shed) else None
 
     def _weighed_s(self, ms: float) -> float:
         return min(_WEIGHED_S, ms / 1000 / self.rules.workers)
 
-    def _noted(self, asker: Asker, ms: float, found: Refusal, now: float) -> Shed | DeadlinePassed:
+    def _noted(
+        self, asker: Asker, ms: float, found: Refusal, now: float, *, fetched: bool = False
+    ) -> Shed | DeadlinePassed:
         """Note a refusal. Who has no work here waits least of its tenant's clients: what is too long for it is so for all."""
         error = _error(found)
         if isinstance(error, Shed):  # the deadline of one says nothing of others
-            these = like(asker, asker.client if self._backlog.has(asker) else None, ms)
+            these = like(asker, asker.client if self._backlog.has(asker) else None, ms, fetched=fetched)
             excess_s = found.wait_s - found.patience_s
             self._refusals.note(these, error, now, excess_s=excess_s, every_s=self._weighed_s(ms))
         return error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from tintype.core.entry import Entry, EntryFacts, Scope, Selector
+from tintype.core.entry import ANY, Entry, EntryFacts, Scope, Selector
 from tintype.kit.filestore import FileStore, Put, Stored
 from tintype.ports import Telemetry
 
@@ -42,6 +42,14 @@ class DiskCache:
     async def has(self, key: str) -> bool:
         """Tell whether there is an entry; counts nothing."""
         return await self._store.has(key)
+
+    def expect(self, tags: Sequence[str]) -> None:
+        """Note that an entry by these tags is on its way."""
+        self._store.expect(tags)
+
+    def may_go_by(self, tag: str) -> bool:
+        """Return whether any entry may go by a tag: a no is certain. From any thread."""
+        return self._store.may_go_by(tag) or self._store.may_go_by(ANY)
 
     def entry(self, stored: Stored) -> Entry | None:
         """Return the entry that was kept so; None if its facts cannot be read."""

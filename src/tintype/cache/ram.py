@@ -37,6 +37,10 @@ class RamCache:
         by_tag = self._by_tag
         return all(key in by_tag.get(tag, ()) for tag in names.tags) or key in by_tag.get(ANY, ())
 
+    def may_go_by(self, tag: str) -> bool:
+        """Tell whether any entry may go by a tag. From any thread."""
+        return tag in self._by_tag or ANY in self._by_tag
+
     def glance(self, key: str) -> Entry | None:
         """Return what `find` does, from any thread, and count nothing but the use."""
         return self._fifo.get(key)

@@ -87,6 +87,12 @@ class Tiers:
             self._loop.call_soon_threadsafe(self._promoted, key, entry, since, 0)
         return self._disk.name, stored.body
 
+    def may_find(self, tag: str) -> bool:
+        """See the `Finder` port. What other nodes have put into a shared tier is not known here."""
+        if self._log is not None:
+            return True
+        return self._ram.may_go_by(tag) or (self._disk is not None and self._disk.may_go_by(tag))
+
     async def written(self, key: str) -> None:
         """See the `Shared` port. Without a shared tier there is nothing to wait for."""
         if self._log is not None:
@@ -110,6 +116,8 @@ class Tiers:
     def _keep(self, key: str, entry: Entry, since: int) -> None:
         if allowed(self._purges, since, key, entry):
             self._ram.keep(key, entry)
+            if self._disk is not None:
+                self._disk.expect(entry.facts.tags)
             for tier in self._below:
                 tier.put(key, entry, since)
 

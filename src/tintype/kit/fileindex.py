@@ -96,13 +96,20 @@ class FileIndex:
         row = self._reader().execute(sql, (key,)).fetchone()
         return None if row is None else Found(*row)
 
-    def keys(self, stop: Callable[[], bool]) -> Iterator[list[bytes]]:
-        """Yield the keys, in pages, until told to stop."""
-        after, sql = b"", "SELECT CAST(key AS BLOB) FROM entry WHERE key > ? ORDER BY key LIMIT ?"
-        while not stop() and (rows := self._reader().execute(sql, (after, _PAGE)).fetchall()):
-            keys = [key for (key,) in rows]
-            after = keys[-1]
-            yield keys
+    def names(self, stop: Callable[[], bool]) -> Iterator[list[bytes]]:
+        """Yield the keys, then the tags, in pages, until told to stop."""
+        for column, table in (("key", "entry"), ("tag", "tag")):
+            after = b""
+            sql = f"SELECT DISTINCT CAST({column} AS BLOB) FROM {table} WHERE {column} > ? ORDER BY {column} LIMIT ?"  # noqa: S608
+            while not stop() and (rows := self._reader().execute(sql, (after, _PAGE)).fetchall()):
+                names = [name for (name,) in rows]
+                after = names[-1]
+                yield names
+
+    def count_names(self) -> int:
+        """Return how many keys and tags there are, about: a tag counts for each file that it is on."""
+        tags: int = self._reader().execute("SELECT count(*) FROM tag").fetchone()[0]
+        return self.count() + tags
 
     def make_room(self, size: int) -> int | None:
         """Reserve room for a file, evicting what was used least recently.

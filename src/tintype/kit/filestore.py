@@ -126,7 +126,7 @@ class FileStore:
         self._readers = ThreadPoolExecutor(_READERS, f"{tier}-read")
         self._writers = ThreadPoolExecutor(_WRITERS, f"{tier}-write")
         self._later(self._index.sweep_lost, self._is_closed)
-        self._later(self._learn_keys)
+        self._later(self._learn_names)
 
     async def get(self, key: str) -> Stored | None:
         """Return a whole, checked body or None; a damaged or truncated one is dropped and counted."""
@@ -141,6 +141,15 @@ class FileStore:
         if due:
             self._touch(found)
         return Stored(found.meta, body)
+
+    def expect(self, tags: Sequence[str]) -> None:
+        """Note that something by these tags will be put: from now on it may be there. From any thread, as is the next."""
+        if self._known.add([as_bytes(tag) for tag in tags]):
+            self._later(self._learn_names)
+
+    def may_go_by(self, tag: str) -> bool:
+        """Return whether anything may be kept by a tag: a no is certain."""
+        return self._known.may(as_bytes(tag))
 
     async def has(self, key: str) -> bool:
         """Tell whether something is kept under a key; counts nothing, and does not look at the file."""
@@ -267,8 +276,8 @@ class FileStore:
             self._add(row, put.body)
         finally:
             self._index.release(size)
-        if self._known.add((row.key,)):
-            self._later(self._learn_keys)
+        if self._known.add((row.key, *row.tags)):
+            self._later(self._learn_names)
         self._count("cache_puts")
         return True
 
@@ -296,8 +305,8 @@ class FileStore:
             remove(path)
             raise
 
-    def _learn_keys(self) -> None:
-        self._known.fill(self._index.count(), self._index.keys(self._is_closed))
+    def _learn_names(self) -> None:
+        self._known.fill(self._index.count_names(), self._index.names(self._is_closed))
 
     def _drop(self, selector: Selector) -> int:
         dropped = self._index.drop(selector)

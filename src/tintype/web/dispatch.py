@@ -14,7 +14,6 @@ from granian import _futures
 
 from tintype.ports import Telemetry
 from tintype.web.front import ASGIApp, Front
-from tintype.web.quick import Quick
 from tintype.web.reply import Receive, Scope, Send
 
 # Makes what takes a request (a "watcher": scope and protocol) from the server's thread to the loop.
@@ -33,7 +32,7 @@ def dispatched(front: Front, telemetry: Telemetry) -> ASGIApp:
     def made(loop: Any, context: Any, callback: Any) -> Callable[[Any], None]:
         nonlocal asked_before
         asked_before = True
-        return _schedule(front.quick, maker(loop, context, callback), telemetry)  # type: ignore[misc]
+        return _schedule(front, maker(loop, context, callback), telemetry)  # type: ignore[misc]
 
     if maker is not None:
         made.usual = maker  # type: ignore[attr-defined]
@@ -50,14 +49,15 @@ def dispatched(front: Front, telemetry: Telemetry) -> ASGIApp:
     return app
 
 
-def _schedule(quick: Quick, usual: Callable[[Any], None], telemetry: Telemetry) -> Callable[[Any], None]:
+def _schedule(front: Front, usual: Callable[[Any], None], telemetry: Telemetry) -> Callable[[Any], None]:
     def schedule(watcher: Any) -> None:
         try:
-            messages = quick(watcher.scope)
+            messages = front.quick(watcher.scope)
         except Exception as error:  # noqa: BLE001 - a defect here must not take the usual way down with it
             telemetry.event("defect", path="quick", error=repr(error), exc_info=error)
             messages = None
         if messages is None:
+            front.pulse.handed()
             usual(watcher)
             return
         # A short answer is taken when it is sent; there is nothing to wait for.

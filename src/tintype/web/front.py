@@ -53,7 +53,7 @@ class Front:
         """The ASGI entry point."""
         if scope["type"] != "http":
             return
-        self.pulse.running += 1
+        self.pulse.begin()
         self._idle.clear()
         try:
             await self._route(scope, receive, send)

@@ -1,7 +1,8 @@
 """Turned away: in the server's own thread, what the gate refuses while it has just refused others: a flood costs next to nothing.
 
-Nobody is turned away who may be served without a fetch: only sources that are certainly not known here. When the event loop
-itself is too late, whatever would have to wait for it is. What is not plain takes the usual way, and is judged there.
+Nobody is turned away who may be served without that for which others were refused: a fetch, or where the source is known a
+worker. When the event loop itself is too late, whatever would have to wait for it is. What is not plain takes the usual way,
+and is judged there.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Any
 from tintype.admission.asker import Asker
 from tintype.admission.gate import Gate
 from tintype.core.asked import Asked
+from tintype.core.degrade import Degraded
 from tintype.core.errors import Shed, TintypeError
 from tintype.core.limits import Limits
 from tintype.core.tenant import Tenant
-from tintype.ports import Acquainted, Clock
+from tintype.ports import Acquainted, Clock, Finder
+from tintype.services.make import pipeline_tag
 from tintype.web.forward import forwarded
 from tintype.web.mounts import Mount, Site
 from tintype.web.proxies import Proxies, Said
@@ -33,6 +36,7 @@ class TurnAway:
         site: Site,
         gate: Gate,
         sources: Acquainted,
+        finder: Finder,
         clock: Clock,
         refuse: Refuser,
         limits: Limits,
@@ -42,7 +46,8 @@ class TurnAway:
         prefix: str = "",
     ) -> None:
         self._pulse = pulse
-        self._site, self._gate, self._sources, self._limits = site, gate, sources, limits
+        self._site, self._gate, self._limits = site, gate, limits
+        self._sources, self._finder = sources, finder
         self._proxies, self._prefix = proxies, prefix.rstrip("/")
         self._now, self._monotonic = clock.now, clock.monotonic
         self._refuse = refuse
@@ -84,20 +89,23 @@ class TurnAway:
             return None
         if late_s:
             return _late(int(late_s * 10))
-        if self._may_be_known(mount, asked, headers):
+        passed_on = forwarded(mount.tenant.delivery, headers, asked.pipeline.source.url)
+        known = self._sources.may_know(mount.tenant.name, asked.pipeline.source, passed_on)
+        if passed_on.private or (known and (b"if-none-match" in headers or self._may_have(mount.tenant, asked))):
             return None
-        return self._refusal(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began)
+        return self._refusal(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began, known=known)
 
-    def _refusal(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Shed | None:
+    def _refusal(self, tenant: Tenant, asked: Asked, said: Said, began: float, *, known: bool) -> Shed | None:
         """Ask the gate, which weighs few of a crowd."""
         deadline, firm = said.deadline(began, self._limits.request_timeout_s)
         asker = Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm, pipeline=asked.pipeline)
-        return self._gate.refused(asker, began) or self._gate.refusal(asker, asked.pipeline.source.host, began)
+        host = asked.pipeline.source.host
+        return self._gate.refused(asker, began, fetched=known) or self._gate.refusal(asker, host, began, fetched=known)
 
-    def _may_be_known(self, mount: Mount, asked: Asked, headers: dict[bytes, bytes]) -> bool:
-        source, tenant = asked.pipeline.source, mount.tenant
-        passed_on = forwarded(tenant.delivery, headers, source.url)
-        return passed_on.private or self._sources.may_know(tenant.name, source, passed_on)
+    def _may_have(self, tenant: Tenant, asked: Asked) -> bool:
+        """Tell whether a source that is known may do without a worker: unprocessed, or by what URLs were answered with."""
+        untouched = asked.delivery.raw or asked.pipeline.output.passthrough or tenant.policy.passthrough
+        return bool(untouched) or Degraded.LARGER in tenant.degrade or self._finder.may_find(pipeline_tag(asked))
 
 
 def _with_query(rest: str, scope: MutableMapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ def front_over(ground: Ground, stores: Stores, cases: Cases, site: Site) -> Fron
     proxies, refuser = Proxies(server.trusted_proxies), Refuser(clock, telemetry)
     pulse = Pulse(clock.monotonic, lambda: refuser.tell(telemetry))
     away = TurnAway(
-        site, stores.gate, stores.sources, clock, refuser, limits, proxies, pulse, prefix=server.path_prefix
+        site, stores.gate, stores.sources, cache, clock, refuser, limits, proxies, pulse, prefix=server.path_prefix
     )
     tracer = telemetry.traces(clock)
     quick = (
