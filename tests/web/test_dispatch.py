@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -18,6 +19,7 @@ from tests.cache.support import Seen
 from tests.e2e.node import free_port
 from tintype.web.dispatch import dispatched
 from tintype.web.front import Front
+from tintype.web.pulse import Pulse
 
 
 class Stand:
@@ -26,6 +28,7 @@ class Stand:
     def __init__(self) -> None:
         self.quick_threads: list[threading.Thread] = []
         self.usual_threads: list[threading.Thread] = []
+        self.pulse = Pulse(time.monotonic, lambda: None)
 
     def quick(self, scope: Any) -> Any:
         self.quick_threads.append(threading.current_thread())

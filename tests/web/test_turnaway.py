@@ -341,7 +341,11 @@ async def test_what_is_wrong_in_itself_is_told_so_by_the_usual_way(stand: Stand,
 
 
 async def test_a_prefix_of_the_server_and_a_secret(tmp_path: Path) -> None:
-    for name, options, away in (("a", {"prefix": "/img"}, True), ("b", {"secret": "s"}, False)):
+    cases: tuple[tuple[str, dict[str, Any], bool], ...] = (
+        ("a", {"prefix": "/img"}, True),
+        ("b", {"secret": "s"}, False),
+    )
+    for name, options, away in cases:
         (tmp_path / name).mkdir()
         stand = Stand(tmp_path / name, **options)
         await stand.know(KNOWN)
