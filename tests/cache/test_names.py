@@ -190,6 +190,7 @@ async def test_a_purge_between_look_and_name_keeps_it_out(tmp_path: Path) -> Non
 
 def test_purges_of_other_names_leave_what_is_under_way_alone() -> None:
     purges = Purges()
-    purges.purge(select(Scope.TAG, "dogs"))
+    with purges.carried_out(select(Scope.TAG, "dogs")):
+        pass
     assert purges.allows(0, "t", "key", FIRST.source, FIRST.tags)
     assert not purges.allows(0, "t", "key", FIRST.source, (ANY,))

@@ -118,11 +118,6 @@ class Purges:
         """
         return self._settled
 
-    def purge(self, selector: Selector) -> int:
-        """Note a purge; returns the generation that begins with it."""
-        with self.carried_out(selector):
-            return self._generation
-
     @contextmanager
     def carried_out(self, selector: Selector) -> Iterator[None]:
         """Note a purge that is carried out in the block."""
