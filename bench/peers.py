@@ -7,7 +7,6 @@ where it follows the cores), the same quality for a format, no store of results 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -71,7 +70,7 @@ class Peer:
 def _tintype(settings: dict[str, object]) -> Start:
     @contextlib.contextmanager
     def start(folder: Path, base: str) -> Iterator[Server]:
-        chosen = {"sources.allow_loopback": True, "server.host": "127.0.0.1", "engine.native": "off", **settings}
+        chosen = {"sources.allow_loopback": True, "server.host": "127.0.0.1", **settings}
         with node.running(folder, chosen) as running:
             yield ours(running, base)
 
@@ -92,12 +91,6 @@ def tintype(name: str, title: str, **settings: object) -> Peer:
     """Return our own node as a side, with settings by dotted name, dots as `__`."""
     dotted = {key.replace("__", "."): value for key, value in settings.items()}
     return Peer(name, title, _tintype(dotted), lambda: sys.executable)
-
-
-def _extension() -> str | None:
-    """Return where the optional extension is, which all other sides leave alone."""
-    found = importlib.util.find_spec("tintype_native")
-    return found.origin if found else None
 
 
 # Others
@@ -209,11 +202,6 @@ PEERS = {
     for peer in (
         tintype("tintype-linear", "tintype, linear light (default)"),
         tintype("tintype-gamma", "tintype, imgproxy profile (gamma)", profile="imgproxy"),
-        replace(
-            tintype("tintype-native", "tintype, linear light, native extension", engine__native="auto"),
-            program=_extension,
-            get="./scripts/native",
-        ),
         imgproxy("imgproxy", "imgproxy"),
         Peer("oximg", "oximg", _oximg, _oximg_program, "cargo install oximg --version ^0.18, or set OXIMG_BIN"),
         Peer("thumbor", "thumbor", _thumbor, _thumbor_program, f"python -m venv ... && pip install {_THUMBOR}"),

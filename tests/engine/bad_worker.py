@@ -201,4 +201,4 @@ VERBS: dict[str, Callable[[str], str]] = {
 
 
 if __name__ == "__main__":
-    entry.main(lambda _setup: Bad())
+    entry.main(Bad)

@@ -28,7 +28,7 @@ from tintype.core.limits import Limits
 from tintype.core.plan import Load, Plan, Save
 from tintype.engine import Pool
 from tintype.engine.crew import Crew
-from tintype.engine.settings import EngineSettings, Isolation, Native, SecuritySettings
+from tintype.engine.settings import EngineSettings, Isolation, SecuritySettings
 from tintype.engine.worker import Phase
 from tintype.telemetry.clock import SystemClock
 from tintype.telemetry.node import NodeTelemetry
@@ -171,12 +171,11 @@ async def benches() -> AsyncIterator[Benches]:
             require_sandbox: bool = False,
             start: bool = True,
             gate: Gate | None = None,
-            native: Native = Native.AUTO,
         ) -> Bench:
             log = io.StringIO()
             telemetry = NodeTelemetry(TelemetrySettings(log_format="json"), out=log, strict=True)
             clock = SystemClock()
-            settings = EngineSettings(workers=workers, isolation=isolation, poison_s=poison_s, native=native)
+            settings = EngineSettings(workers=workers, isolation=isolation, poison_s=poison_s)
             pool = Pool(
                 settings,
                 SecuritySettings(require_sandbox),

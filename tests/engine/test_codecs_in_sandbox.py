@@ -11,14 +11,13 @@ import uvloop
 from msgspec.structs import replace
 
 from tests.engine.conftest import Bench, Benches, benches, sealed
-from tests.worker import extension
 from tintype.admission.asker import Asker
 from tintype.core.errors import BrokenImage, ImageTooLarge
 from tintype.core.formats import SAVABLE, Format
 from tintype.core.limits import Limits
 from tintype.core.plan import Load, Plan, Save, Scale, ToWorking, Turn
 from tintype.engine.process import COMMAND
-from tintype.engine.settings import Isolation, Native
+from tintype.engine.settings import Isolation
 from tintype.ports import Finished
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="worker sandboxes are tested on Linux")
@@ -85,18 +84,6 @@ async def test_the_codecs_are_proved_to_be_locked_down(engine: Benches) -> None:
     bench = await engine(command=COMMAND)
     checkup = await bench.pool.check()
     assert any("do not decode" in proof for proof in checkup.proofs)
-
-
-async def test_the_extension_is_used_where_it_is_installed_and_may_be_turned_off(engine: Benches) -> None:
-    with extension.in_use():
-        pass
-    bodies = []
-    for native, told in ((Native.AUTO, "in use"), (Native.OFF, "engine.native is off")):
-        bench = await engine(command=COMMAND, native=native, require_sandbox=True)
-        drawn = await render(bench, SVG, drawing(Format.SVG, Format.PNG))
-        bodies.append((await render(bench, drawn.bodies[0], drawing(Format.PNG, Format.PNG, 96, 64))).bodies)
-        assert told in bench.events("engine.codecs")[0]["proofs"][-1]
-    assert bodies[0] == bodies[1]
 
 
 async def test_an_image_that_needs_more_memory_than_allowed_is_refused_and_the_worker_lives(engine: Benches) -> None:

@@ -14,4 +14,4 @@ class Threaded(Bad):
 
 
 if __name__ == "__main__":
-    entry.main(lambda _setup: Threaded())
+    entry.main(Threaded)

@@ -1,4 +1,4 @@
-"""PNG through the fast decoders: the pixels and header of libvips, which takes over where those do not reach."""
+"""PNG through the fast decoder: the pixels and header of libvips, which takes over where that does not reach."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import random
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +15,20 @@ import pytest
 import pyvips
 from PIL import Image as Pillow
 
-from tests.worker import extension
 from tests.worker.decoders import EXIF, cut_out, picture, same, same_or_refused, spied
 from tests.worker.pictures import pil_bytes, vips
 from tintype.core.formats import Format
 from tintype.core.plan import Load
-from tintype.worker import native
 from tintype.worker.codecs import libvips, png_load
 from tintype.worker.pixels import Image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture(autouse=True, params=["wheel", "extension"])
-def decoder(request: pytest.FixtureRequest) -> Iterator[tuple[Any, str]]:
-    """Have each test done by either decoder: a library and a name in it."""
-    if request.param == "wheel":
-        yield kornia_rs.io, "decode_image_png_u8"
-    else:
-        with extension.in_use() as found:
-            yield found, "png_pixels"
-
-
 @pytest.fixture
-def decodes(monkeypatch: pytest.MonkeyPatch, decoder: tuple[Any, str]) -> list[bool]:
+def decodes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Tell of each fast decode whether it came to its end."""
-    return spied(monkeypatch, decoder)
+    return spied(monkeypatch, (kornia_rs.io, "decode_image_png_u8"))
 
 
 def both(data: bytes) -> tuple[Image, Image]:
@@ -171,13 +158,11 @@ class Panic(BaseException):
 
 
 @pytest.mark.parametrize("error", [MemoryError, Panic])
-def test_lack_of_memory_is_no_reason_to_fail(
-    error: type[BaseException], monkeypatch: pytest.MonkeyPatch, decoder: tuple[Any, str]
-) -> None:
+def test_lack_of_memory_is_no_reason_to_fail(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_args: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(*decoder, full)
+    monkeypatch.setattr(kornia_rs.io, "decode_image_png_u8", full)
     alike(pil_bytes(picture(), "PNG"))
 
 
@@ -203,14 +188,13 @@ def test_damage_is_shown_or_refused_as_by_libvips() -> None:
         equally_shown(data[:cut])
 
 
-def test_a_wrong_checksum_of_the_whole_costs_at_most_a_row() -> None:
-    """Each chunk has one of its own, which holds; libvips leaves the last row out, and takes over from the extension."""
+def test_a_wrong_checksum_of_the_whole_costs_no_row() -> None:
+    """Each chunk has one of its own, which holds; libvips leaves the last row out."""
     pixels = cut_out()
     head, (_, body), *rest = chunks(pil_bytes(pixels, "PNG"))
     ours, theirs = both(file([head, (b"IDAT", body[:-4] + b"\0\0\0\0"), *rest]))
-    got, wanted = ours.numpy(), theirs.numpy()
-    assert np.array_equal(got, wanted if native.extension() else pixels)
-    assert np.array_equal(wanted[:-1], pixels[:-1])
+    assert np.array_equal(ours.numpy(), pixels)
+    assert np.array_equal(theirs.numpy()[:-1], pixels[:-1])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -32,7 +32,6 @@ class Setup(Value, frozen=True):
     result_bytes: int
     nice: int = 0  # how far it stands back behind other processes, as nice(2) has it; 20 = behind all of them
     zygote: bool = False
-    native: bool = False  # whether the optional extension is used where it is installed
 
 
 class Input(Value, frozen=True):

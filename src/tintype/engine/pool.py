@@ -40,7 +40,7 @@ from tintype.engine.exits import read_exit
 from tintype.engine.poison import PoisonLedger
 from tintype.engine.process import COMMAND
 from tintype.engine.results import read_done, read_info, read_proofs
-from tintype.engine.settings import EngineSettings, Native, SecuritySettings
+from tintype.engine.settings import EngineSettings, SecuritySettings
 from tintype.engine.starts import Starts
 from tintype.engine.task import Task
 from tintype.engine.turnover import Turnover
@@ -103,13 +103,12 @@ class Pool:
             cpu_s=self._limits.image_cpu_s,
             result_bytes=self._limits.result_bytes,
             nice=self._settings.nice,
-            native=self._settings.native is Native.AUTO,
         )
         crew = self._crew = Crew(size, turnover, self._telemetry, self._clock, self._dispatch, self._lost, self._name)
         try:
             crew.open(Starts(self._command, setup, forks=turnover.forks, changed=crew.tend))
             self._judge(await asyncio.shield(crew.first))
-            self._telemetry.event("engine.codecs", proofs=(await self.check()).proofs)
+            await self.check()
         except BaseException:
             await self.close()
             raise

@@ -16,13 +16,6 @@ class Isolation(StrEnum):
     IMAGE = "image"  # a fresh fork for each image
 
 
-class Native(StrEnum):
-    """Whether workers use the optional extension in Rust."""
-
-    AUTO = "auto"  # where it is installed
-    OFF = "off"
-
-
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """The worker processes."""
@@ -31,9 +24,6 @@ class EngineSettings:
     isolation: Isolation = setting(Isolation.NODE, "When a worker is replaced: node, tenant or image.")
     nice: int = setting(
         5, "How far workers stand back behind the server's own threads and other processes, as nice(2) has it.", most=19
-    )
-    native: Native = setting(
-        Native.AUTO, "Whether workers use the extension that scripts/native installs: auto (where it is there) or off."
     )
     heavy_ms: float = setting(
         250.0, "Predicted time in ms above which a render is heavy: while others come, such leave one worker to them."

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from tintype.core.messages import Setup
 from tintype.worker import entry, loop
 
 
-def _handler(setup: Setup) -> loop.Handler:
+def _handler() -> loop.Handler:
     """Import the codecs, which takes most of a worker's start; done here so that a failure to is reported."""
     from tintype.worker.handler import Codecs  # noqa: PLC0415
 
-    return Codecs(native_wanted=setup.native)
+    return Codecs()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tintype.worker.link import Link, link_of
 _LEAST = 19  # of nice(2)
 
 
-def main(make_handler: Callable[[Setup], loop.Handler]) -> None:
+def main(make_handler: Callable[[], loop.Handler]) -> None:
     """Run a worker, or a zygote that forks workers, on descriptor 0. Returns when the socket closes."""
     sandbox.ignore_terminal()
     link = link_of(os.dup(0))
@@ -23,7 +23,7 @@ def main(make_handler: Callable[[Setup], loop.Handler]) -> None:
     with loop.reporting(link):
         sandbox.die_with(setup.parent)
         _stand_back(setup.nice)
-        handler = make_handler(setup)
+        handler = make_handler()
         if setup.zygote:
             zygote.serve(link, handler, setup)
         else:

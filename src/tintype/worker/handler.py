@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tintype.core.formats import SAVABLE, Format
 from tintype.core.info import ImageInfo
 from tintype.core.plan import Load, Plan, Save, Scale, ToWorking
-from tintype.worker import codecs, execute, native, probe
+from tintype.worker import codecs, execute, probe
 from tintype.worker.loop import Buffer
 
 # Text, so that fontconfig has read its fonts before the first SVG comes.
@@ -18,9 +18,8 @@ _WIDTH, _HEIGHT = 64, 48
 class Codecs:
     """The codecs, locked down as soon as they are imported."""
 
-    def __init__(self, *, native_wanted: bool = False) -> None:
+    def __init__(self) -> None:
         codecs.lock_down()
-        self._native = native.use(wanted=native_wanted)
 
     def warm(self) -> None:
         """Draw a small image, write it in every format and read each back, so that libraries and fonts are loaded."""
@@ -36,7 +35,7 @@ class Codecs:
         return execute.execute_all(plans, [(kind, memoryview(source)) for kind, source in inputs])
 
     def check(self) -> Sequence[str]:
-        return *codecs.prove().sentences(), self._native
+        return codecs.prove().sentences()
 
 
 def _plan(source: Format, result: Format) -> Plan:

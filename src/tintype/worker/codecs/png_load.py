@@ -1,5 +1,4 @@
-"""PNG: header and metadata by libvips, pixels by kornia-rs (the png crate of Rust), which takes two thirds of the time, or
-by the native extension, where it is in use, which takes half of it.
+"""PNG: header and metadata by libvips, pixels by kornia-rs (the png crate of Rust), which takes two thirds of the time.
 
 The pixels are the same to the last bit. Whatever is not plain goes to libvips whole: palettes, other depths than 8 bits,
 gray with alpha, a colour that stands for transparency, interlacing, animations, damage, sizes that are better streamed
@@ -11,13 +10,10 @@ from __future__ import annotations
 
 import struct
 
-import numpy as np
-import numpy.typing as npt
 from kornia_rs import io as kornia
 
 from tintype.core.loading import HELD_PIXELS
 from tintype.core.plan import Load
-from tintype.worker import native
 from tintype.worker.codecs import libvips
 from tintype.worker.pixels import Data, Image, from_array, with_pixels
 
@@ -35,22 +31,12 @@ def load(data: Data, plan: Load) -> Image:
     if image.format != "uchar" or image.width * image.height > HELD_PIXELS or not _plain(image, data):
         return image
     try:
-        pixels = _decoded(bytes(data), (image.height, image.width, image.bands))
+        pixels = kornia.decode_image_png_u8(bytes(data), (image.height, image.width), _PLAIN[image.bands][1])
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # noqa: BLE001 - damage, of which libvips decides what is shown; lack of memory is a panic of Rust
         return image
-    return image if pixels is None else with_pixels(image, from_array(pixels, image.interpretation))
-
-
-def _decoded(file: bytes, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8] | None:
-    """Return rows x columns x bands; None, or an error, where the file is damaged."""
-    height, width, bands = shape
-    extension = native.extension()
-    if extension is None:
-        return np.asarray(kornia.decode_image_png_u8(file, (height, width), _PLAIN[bands][1]))
-    held = extension.png_pixels(file, width, height, bands)
-    return None if held is None else np.frombuffer(held, np.uint8, height * width * bands).reshape(shape)
+    return with_pixels(image, from_array(pixels, image.interpretation))
 
 
 def _plain(image: Image, data: Data) -> bool:
