@@ -2,8 +2,9 @@
 
 Every URL is distinct and every source new. Requests are due at a steady rate, whatever became of those before, and give up
 after 10 s. First the capacity is found: the most that is answered with an image within a second, at rates around what a
-few connections get out of the server. Then come multiples of it, and the first rate again. Work counts by what it costs:
-where requests differ, an answer counts for its kind's share of the mix.
+few connections get out of the server. Then come multiples of it, and the first rate again. Machines change their speed from
+minute to minute: what these connections get is looked at again between all of that, and the capacity taken for so much more or
+less. Work counts by what it costs: where requests differ, an answer counts for its kind's share of the mix.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tintype.admission.settings import AdmissionSettings
 
 _CONNECTIONS = 4
 _AROUND = (0.8, 0.9, 1.0, 1.1, 1.2)  # of what these get: where the knee is looked for
+_WARM_S = 1.0
 _BACK_S, _BACK_WITHIN_S = 1.0, 30.0
 
 
@@ -99,53 +101,84 @@ class Asking:
         return max(abs(heard.in_time[kind.name] / answered - kind.part) for kind in self.mix)
 
 
-def capacity(asking: Asking, port: int, seconds: float, folder: Path) -> tuple[float, list[dict[str, float]]]:
-    """Return the most requests a second that are answered in time, and what was tried."""
+@dataclass(frozen=True)
+class Capacity:
+    """The most requests a second that are answered in time, what a few connections got then, and what was tried."""
+
+    most: float
+    about: float
+    tried: list[dict[str, float]]
+
+    def at(self, about: float) -> float:
+        """Return the capacity when these connections get so much."""
+        return self.most * about / self.about
+
+
+def closed(asking: Asking, port: int, seconds: float) -> float:
+    """Return how many requests a second a few connections get answered that wait for one before they ask for the next."""
     paths = (due.url.partition(f":{port}")[2] for due in asking)
-    load.run(load.Load(port, itertools.islice(paths, 20), connections=_CONNECTIONS))
-    closed = load.run(load.Load(port, paths, connections=_CONNECTIONS, seconds=seconds))
-    about = closed.statuses[200] / closed.took_s
+    found = load.run(load.Load(port, paths, connections=_CONNECTIONS, seconds=seconds))
+    return found.statuses[200] / found.took_s
+
+
+def capacity(asking: Asking, port: int, seconds: float, folder: Path) -> Capacity:
+    """Find the most requests a second that are answered in time."""
+    closed(asking, port, _WARM_S)
+    about = closed(asking, port, seconds)
     tried = []
     for times in _AROUND:
         heard = attack(asking.some(times * about * seconds), times * about, folder)
         tried.append({"offered": times * about, "in time": asking.weight(heard.in_time) / heard.seconds})
         time.sleep(2)
-    return max(each["in time"] for each in tried), tried
+    return Capacity(max(each["in time"] for each in tried), about, tried)
 
 
 def overloaded(name: str, server: Server, asking: Asking, args: Any, folder: Path) -> list[dict[str, Any]]:
     """Return a row for each multiple of the capacity."""
-    most, tried = capacity(asking, server.port, args.seconds, folder)
-    print(f"{name}: {most:.1f} a second; {tried}", flush=True)
-    tree, rows, calm = Tree([server.pid]), [], 0
+    found = capacity(asking, server.port, args.seconds, folder)
+    print(f"{name}: {found}", flush=True)
+    rows: list[dict[str, Any]] = []
     for times in map(float, args.times.split(",")):
-        peak = Peak()
-        before, began = tree.cpu_s(), time.monotonic()
-        with watching(tree, peak):
-            heard = attack(asking.some(times * most * args.seconds), times * most, folder)
-        cpu = (tree.cpu_s() - before) / (time.monotonic() - began)
-        calm = calm or peak.bytes
+        before = found.at(closed(asking, server.port, args.seconds / 2))
+        row = _overloaded(times, before, server, asking, args.seconds, folder)
+        after = found.at(closed(asking, server.port, args.seconds / 2))
+        most = (before + after) / 2
+        calm = rows[0]["peak MB"] if rows else row["peak MB"]
         row = {
             "side": name,
-            "times": times,
-            "offered": times * most,
-            "in time": asking.weight(heard.in_time) / heard.seconds,
-            "of capacity": asking.weight(heard.in_time) / heard.seconds / most,
-            "refused": len(heard.refused),
-            "other": str(dict(heard.others) or ""),
-            "p50 ms": heard.good_ms(50),
-            "p99 ms": heard.good_ms(99),
-            "refused p50": heard.refused_ms(50),
-            "refused p99": heard.refused_ms(99),
-            "skew": asking.skew(heard),
-            "cores": cpu,
-            "peak MB": peak.bytes / 1e6,
-            "of calm": peak.bytes / calm,
-            "back s": back(asking, 0.8 * most, folder, began + heard.seconds) if times > 1 else None,
+            "of capacity": row["in time"] / most,
+            "capacity": most,
+            **row,
+            "of calm": row["peak MB"] / calm,
         }
         print({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}, flush=True)
         rows.append(row)
     return rows
+
+
+def _overloaded(
+    times: float, most: float, server: Server, asking: Asking, seconds: float, folder: Path
+) -> dict[str, Any]:
+    tree, peak = Tree([server.pid]), Peak()
+    before, began = tree.cpu_s(), time.monotonic()
+    with watching(tree, peak):
+        heard = attack(asking.some(times * most * seconds), times * most, folder)
+    cpu = (tree.cpu_s() - before) / (time.monotonic() - began)
+    return {
+        "times": times,
+        "offered": times * most,
+        "in time": asking.weight(heard.in_time) / heard.seconds,
+        "refused": len(heard.refused),
+        "other": str(dict(heard.others) or ""),
+        "p50 ms": heard.good_ms(50),
+        "p99 ms": heard.good_ms(99),
+        "refused p50": heard.refused_ms(50),
+        "refused p99": heard.refused_ms(99),
+        "skew": asking.skew(heard),
+        "cores": cpu,
+        "peak MB": peak.bytes / 1e6,
+        "back s": back(asking, 0.8 * most, folder, began + heard.seconds) if times > 1 else None,
+    }
 
 
 def back(asking: Asking, per_s: float, folder: Path, ended: float) -> float | None:

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench import fresh, load, node
+from bench import fresh, node
 from bench.cells import sources
 from bench.openload import Due, Heard, attack
-from bench.overload import UNIFORM, Asking, Kind, capacity
+from bench.overload import UNIFORM, Asking, Kind, capacity, closed
 from bench.peers import Server, ours
 from tintype.admission.settings import AdmissionSettings
 
 Row = dict[str, Any]
 
 _PHOTOS = 6
-_CONNECTIONS = 4
 _SHIPPED = AdmissionSettings()
 SETTINGS = {
     "sources.allow_loopback": True,
@@ -72,7 +71,7 @@ class Field:
     def capacity(self, asking: Asking, port: int, what: str) -> float:
         """Return how many requests a second are answered in time; found once for each `what`."""
         if what not in self._capacities:
-            found = _about(asking, port) if self.quick else capacity(asking, port, 10.0, self.folder)[0]
+            found = closed(asking, port, 3.0) if self.quick else capacity(asking, port, 10.0, self.folder).most
             print(f"{what}: {found:.1f} a second", flush=True)
             self._capacities[what] = found
             time.sleep(2)
@@ -80,13 +79,6 @@ class Field:
 
     def attack(self, asking: Asking, per_s: float, seconds: float) -> Heard:
         return attack(asking.some(per_s * seconds), per_s, self.folder)
-
-
-def _about(asking: Asking, port: int) -> float:
-    """Return what a few connections get, in a moment."""
-    paths = (due.url.partition(f":{port}")[2] for due in asking)
-    tally = load.run(load.Load(port, paths, connections=_CONNECTIONS, seconds=3.0))
-    return tally.statuses[200] / tally.took_s
 
 
 def below(server: Server, prefix: str) -> Server:
