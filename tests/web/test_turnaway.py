@@ -304,7 +304,7 @@ async def test_while_the_event_loop_is_late_with_much_whatever_would_wait_for_it
     for url in (KNOWN, NEW):
         answer = stand.ask(url)
         assert answer is not None
-        assert dict(answer[0]["headers"])[b"x-tintype-error"].startswith(b"shed: the node is 0.6")
+        assert dict(answer[0]["headers"])[b"x-tintype-error"].startswith(b"shed: the node is 0.7")
     assert stand.ask(at="/red/wrong/w:10/plain/") is None
     assert stand.ask(at="/health", url="") is None
     assert 'tintype_sheds_total{reason="front"} 2.0' in stand.telemetry.exposition().decode()
@@ -321,10 +321,15 @@ async def test_the_loop_is_late_when_what_was_handed_to_it_is_not_begun(stand: S
     beating.cancel()
     for _ in range(100):
         stand.pulse.handed()
+    work = stand.backlog.add(Asker("red"), 10.0, fetched=False)
     stand.clock.ahead_s += 0.04
     assert stand.ask() is None
     stand.clock.ahead_s += 0.02
     assert stand.ask() is not None  # 50 ms before a beat of that age would tell
+    assert stand.ask(at="/blue/trusted/w:10/plain/") is None  # it is not this tenant's work
+    stand.backlog.take_off(work)
+    assert stand.ask() is None
+    stand.backlog.add(Asker("red"), 10.0, fetched=False)
     for _ in range(100):
         stand.pulse.begin()
     assert stand.ask() is None

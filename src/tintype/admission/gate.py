@@ -131,6 +131,11 @@ class Gate:
         """Tell whether anything was refused a moment ago. From any thread, as are the next two."""
         return self._refusals.any(now)
 
+    def has(self, asker: Asker) -> bool:
+        """Tell whether anything is under way that an asker's client wants. From any thread."""
+        with self._lock:
+            return self._backlog.has(asker)
+
     def refused(self, asker: Asker, now: float, *, fetched: bool = False) -> Shed | None:
         """Return what a request was refused with a moment ago, for others like it but a few, which are to be weighed.
 

@@ -1,14 +1,15 @@
 """Turned away: in the server's own thread, what the gate refuses while it has just refused others: a flood costs next to nothing.
 
 Nobody is turned away who may be served without that for which others were refused: a fetch, or where the source is known a
-worker. When the event loop itself is too late, whatever would have to wait for it is. What is not plain takes the usual way,
-and is judged there.
+worker. When the event loop itself is late, what would have to wait for it is, of those who have work there already; when it is
+very late, whoever asks. What is not plain takes the usual way, and is judged there.
 """
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
 from functools import lru_cache
+from math import ceil
 from typing import Any
 
 from tintype.admission.asker import Asker
@@ -26,6 +27,9 @@ from tintype.web.proxies import Proxies, Said
 from tintype.web.pulse import Pulse
 from tintype.web.refuser import Refuser
 from tintype.web.reply import Messages, peer_of, raw_path, within
+
+# When the event loop is so late, who has asked for nothing else is turned away too. Seconds.
+_LATE_FOR_ALL_S = 0.5
 
 
 class TurnAway:
@@ -87,20 +91,19 @@ class TurnAway:
             asked = mount.dialect.parse(target, self._now())
         except TintypeError:
             return None
-        if late_s:
-            return _late(int(late_s * 10))
+        asker = self._asker(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began)
+        if late_s > _LATE_FOR_ALL_S or (late_s and self._gate.has(asker)):
+            return _late(ceil(late_s * 10))
         passed_on = forwarded(mount.tenant.delivery, headers, asked.pipeline.source.url)
         known = self._sources.may_know(mount.tenant.name, asked.pipeline.source, passed_on)
         if passed_on.private or (known and (b"if-none-match" in headers or self._may_have(mount.tenant, asked))):
             return None
-        return self._refusal(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began, known=known)
-
-    def _refusal(self, tenant: Tenant, asked: Asked, said: Said, began: float, *, known: bool) -> Shed | None:
-        """Ask the gate, which weighs few of a crowd."""
-        deadline, firm = said.deadline(began, self._limits.request_timeout_s)
-        asker = Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm, pipeline=asked.pipeline)
         host = asked.pipeline.source.host
         return self._gate.refused(asker, began, fetched=known) or self._gate.refusal(asker, host, began, fetched=known)
+
+    def _asker(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Asker:
+        deadline, firm = said.deadline(began, self._limits.request_timeout_s)
+        return Asker(tenant.name, said.client, said.lane, tenant.weight, deadline, firm, pipeline=asked.pipeline)
 
     def _may_have(self, tenant: Tenant, asked: Asked) -> bool:
         """Tell whether a source that is known may do without a worker: unprocessed, or by what URLs were answered with."""
