@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import ceil
 
 from tintype.core.quota import Allowance
+from tintype.web.heads import retry_after_s
 from tintype.web.ratelimit import rate_limit
-from tintype.web.reply import retry_after_s
 
 
 def test_policies_and_what_is_left_of_them() -> None:

@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Finder, Prepared
 from tintype.web.headers import is_current
+from tintype.web.heads import common, unchanged
 from tintype.web.memo import Headers, Memo, Ready
 from tintype.web.mounts import Site
-from tintype.web.reply import WHOLE, Messages, RequestIds, common, unchanged
+from tintype.web.reply import WHOLE, Messages, RequestIds
 
 Count: TypeAlias = Callable[[float], None]
 # Of a request's scope, headers, id and beginning.

@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from tintype.core.errors import Shed
 from tintype.ports import Clock, Prepared, Telemetry
+from tintype.web.heads import again_after, common, of_text, what_it_is
 from tintype.web.memo import Headers
 from tintype.web.mounts import Mount
-from tintype.web.reply import Messages, again_after, common, of_text, what_it_is
+from tintype.web.reply import Messages
 
 Count: TypeAlias = Callable[[float], None]
 

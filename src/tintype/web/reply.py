@@ -7,22 +7,20 @@ import itertools
 import os
 import re
 import secrets
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Any, TypeAlias
 
 from tintype.core.brief import brief
-from tintype.core.errors import QuotaExceeded, Shed, TintypeError
+from tintype.core.errors import Shed, TintypeError
 from tintype.core.shown import MASK, shown_url
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Span, Telemetry, Tracer
 from tintype.services.answers import Timings
 from tintype.web.headers import SECURITY, span_of
+from tintype.web.heads import common, of_error, of_text, server_timing, unchanged
 from tintype.web.memo import Headers
 from tintype.web.pieces import Pieces
-from tintype.web.ratelimit import rate_limit
 from tintype.web.slow import SlowLog
 from tintype.web.watch import Watch
 
@@ -36,13 +34,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _LONG = re.compile(r"([A-Za-z0-9_-]{6})[A-Za-z0-9_=-]{18,}")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
-# Who was refused together comes apart over so many seconds, or over as many as they wait if these are fewer.
-_SPREAD_S = 10
-
 # What fits into the kernel's socket buffers is handed over whole.
 WHOLE = 1024 * 1024
-
-_OF_BODY = frozenset((b"content-type", b"content-disposition", b"content-length", b"accept-ranges"))
 
 
 class RequestIds:
@@ -243,7 +236,7 @@ class Reply:
     async def _start(self, status: int, headers: Headers, outcome: str, timings: Timings | None) -> None:
         self._kind = _kind_of(outcome, timings)
         self._ready_s = self._clock.monotonic() - self.request.began
-        timing = _server_timing(timings, outcome) if timings is not None else b"cache;desc=" + outcome.encode()
+        timing = server_timing(timings, outcome) if timings is not None else b"cache;desc=" + outcome.encode()
         extra = [(b"x-request-id", self.request.id), *common(self.tenant), (b"server-timing", timing)]
         await self._send({"type": "http.response.start", "status": status, "headers": headers + extra})
 
@@ -345,65 +338,6 @@ async def _cut(body: bytes, pieces: Pieces) -> AsyncIterator[bytes]:
         yield piece
 
 
-def common(tenant: Tenant | None) -> Headers:
-    """Return the headers of every answer of a tenant."""
-    origin = tenant.delivery.allow_origin if tenant else ""
-    allowed: Headers = [
-        (b"access-control-allow-origin", origin.encode()),
-        (b"access-control-allow-methods", b"GET, OPTIONS"),
-    ]
-    return [(b"server", b"tintype"), *(allowed if origin else [])]
-
-
-def of_text(body: bytes) -> Headers:
-    """Return what describes a short text."""
-    kind = b"text/plain" if body.isascii() else b"text/plain; charset=utf-8"
-    return [*SECURITY, (b"content-type", kind), (b"content-length", b"%d" % len(body))]
-
-
-def of_error(error: TintypeError, request_id: bytes) -> Headers:
-    """Return what an error tells in headers: what it is, when to ask again, what is left of quotas."""
-    headers: Headers = [what_it_is(error)]
-    if error.retry_after_s is not None:
-        headers.append(again_after(error.retry_after_s, request_id))
-    if isinstance(error, QuotaExceeded):
-        headers += rate_limit(error.allowances, lambda wait_s: retry_after_s(wait_s, request_id))
-    return headers
-
-
-def what_it_is(error: TintypeError) -> tuple[bytes, bytes]:
-    """Return the header that has an error's code and message."""
-    return b"x-tintype-error", _printable(f"{error.code}: {error}")
-
-
-def again_after(least_s: float, request_id: bytes) -> tuple[bytes, bytes]:
-    """Return the header that says when to ask again."""
-    return b"retry-after", b"%d" % retry_after_s(least_s, request_id)
-
-
-def unchanged(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return those of an answer's headers that are sent with 304: without what describes the body."""
-    return [header for header in headers if header[0] not in _OF_BODY]
-
-
-def _server_timing(timings: Timings, outcome: str) -> bytes:
-    parts = [
-        f"cache;desc={outcome}",
-        *(f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in timings.phases.items()),
-    ]
-    return ", ".join(parts).encode()
-
-
 def shown(target: str) -> str:
     """Return a target that no dialect knows for the log; what is long may be a signature, or a source in base64."""
     return _LONG.sub(rf"\1{MASK}", shown_url(target))
-
-
-def retry_after_s(least_s: float, request_id: bytes) -> int:
-    """Return whole seconds after which to ask again, a little spread: who was refused together comes apart."""
-    seconds = max(1, ceil(least_s))
-    return seconds + zlib.crc32(request_id) % (min(seconds, _SPREAD_S) + 1)
-
-
-def _printable(text: str) -> bytes:
-    return re.sub(r"[^\x20-\x7e]", "?", text)[:512].encode()
