@@ -21,9 +21,8 @@ _DRIPS, _FLOODS, _IDLE, _READERS = 200, 20, 4096, 64
 
 def slow(field: Field) -> Iterator[Row]:
     """Ask for new results alone, then beside all that misbehave at once."""
-    seconds = field.seconds(
-        40, 8
-    )  # less than server.write_timeout_s: at 1 KB/s the kernel's buffers take nothing for longer
+    # Less than server.write_timeout_s: at 1 KB/s the kernel's buffers take nothing for longer.
+    seconds = field.seconds(40, 8)
     with field.origin(files={"large.jpg": _large(sources("jpeg2k", 1)[0])}) as base, field.serving(base) as server:
         assert server.node is not None
         asking = field.asking(server)

@@ -36,11 +36,15 @@ def learnt(likely: Likely, asker: Asker, *took_ms: float) -> Likely:
     return likely
 
 
-def test_thumbnails_are_not_charged_for_what_giants_take() -> None:
+def learnt_in_turn(times: int, *took: tuple[Asker, float]) -> Likely:
     likely = Likely(50.0)
-    for _ in range(30):
-        learnt(likely, THUMBNAIL, 8.0)
-        learnt(likely, GIANT, 1000.0)
+    for asker, took_ms in took * times:
+        likely.learn(asker, took_ms)
+    return likely
+
+
+def test_thumbnails_are_not_charged_for_what_giants_take() -> None:
+    likely = learnt_in_turn(30, (THUMBNAIL, 8.0), (GIANT, 1000.0))
     assert likely.ms(THUMBNAIL) == pytest.approx(8.0, rel=0.15)
     assert likely.ms(GIANT) == pytest.approx(1000.0, rel=0.15)
 
@@ -68,10 +72,7 @@ def test_from_the_specific_to_the_general() -> None:
     ],
 )
 def test_what_a_url_tells_tells_requests_apart(other: Asker) -> None:
-    likely = Likely(50.0)
-    for _ in range(40):
-        learnt(likely, other, 400.0)
-        learnt(likely, THUMBNAIL, 8.0)
+    likely = learnt_in_turn(40, (other, 400.0), (THUMBNAIL, 8.0))
     assert likely.ms(THUMBNAIL) == pytest.approx(8.0, rel=0.1)
     assert likely.ms(other) == pytest.approx(400.0, rel=0.1)
 

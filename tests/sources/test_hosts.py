@@ -88,6 +88,7 @@ async def test_a_slow_host_leaves_room_for_others(make: Make, origin: Origin, ot
     await until(lambda: slow.running == 2)
     other.serve("/quick")
     await desk.bind(other.url + "/quick")
+    assert not any(fetch.done() for fetch in fetches)
     slow.go.set()
     await asyncio.gather(*fetches)
 
@@ -394,6 +395,7 @@ async def test_an_attempt_whose_caller_leaves_makes_room_for_the_next(desk: Desk
     await ends(attempt)
     origin.serve("/x")
     await desk.bind(origin.url + "/x")
+    assert origin.count("/x") == 1
 
 
 async def test_a_host_that_hangs_is_waited_for_by_some_and_then_by_nobody(make: Make, origin: Origin) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-_REMEMBERED = 1000
+from tintype.admission.remembered import REMEMBERED, remember
 
 
 class Trials:
@@ -17,9 +17,8 @@ class Trials:
     def due(self, name: Hashable, now: float) -> bool:
         """Tell whether this one is to be tried; if not, it is to be refused."""
         if now - self._since.setdefault(name, now) < self._every_s:
-            if len(self._since) > _REMEMBERED:
+            if len(self._since) > REMEMBERED:
                 del self._since[next(iter(self._since))]
             return False
-        del self._since[name]
-        self._since[name] = now
+        remember(self._since, name, now)
         return True

@@ -123,9 +123,10 @@ class Explain:
         if want.asked.delivery.raw:
             fetched = () if source.state in ("fresh", "stale") else ("ask the origin",)
             return replace(told, steps=(*fetched, "send the original as it is"), degraded=_WHOLE)
-        fetch, likely_ms = self._fetch(want)
-        if binding is None or (source.state == State.ASK.value and not fetch.lets_in):
-            return await self._unfetched(want, told, fetch, likely_ms)
+        if binding is None or source.state == State.ASK.value:
+            fetch, likely_ms = self._fetch(want)
+            if binding is None or not fetch.lets_in:
+                return await self._unfetched(want, told, fetch, likely_ms)
         if binding.info is None or not await self._overlaid(want):
             missing = "its header" if binding.info is None else "the watermark's digest"
             return replace(

@@ -53,7 +53,7 @@ class TurnAway:
         self._site, self._gate, self._limits = site, gate, limits
         self._sources, self._finder = sources, finder
         self._proxies, self._prefix = proxies, prefix.rstrip("/")
-        self._now, self._monotonic = clock.now, clock.monotonic
+        self._now = clock.now
         self._refuse = refuse
 
     def __call__(
