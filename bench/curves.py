@@ -74,6 +74,7 @@ def told(saved: Mapping[str, Any]) -> str:
             "asked, x capacity": row["times"],
             "asked /s": row["offered"],
             "in time, of capacity": row["of capacity"],
+            "of what the client leaves": row["of what is left"],
             "p50 ms": row["p50 ms"],
             "p99 ms": row["p99 ms"],
             "refused": row["refused"],

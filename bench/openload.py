@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 from collections import Counter
@@ -41,7 +42,8 @@ class Attack:
 class Heard:
     """What became of a load. Seconds from when a request was due to the last byte of its answer.
 
-    `each_s`: answered in time, by the second of the load that they were due in.
+    `each_s`: answered in time, by the second of the load that they were due in. `client_s`: CPU seconds of the client,
+    which shares the machine with what it asks.
     """
 
     seconds: float
@@ -50,6 +52,7 @@ class Heard:
     refused: list[float] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     each_s: Counter[int] = field(default_factory=Counter)
+    client_s: float = 0.0
 
     @property
     def answered(self) -> float:
@@ -100,12 +103,22 @@ def together(attacks: Sequence[Attack], folder: Path) -> list[Heard]:
 
 def _attack(attack: Attack, folder: Path) -> Heard:
     seconds = len(attack.due) / attack.per_s
+    before = _ended_cpu_s()
     binary = run(attack.due, attack.per_s, seconds, folder, attack.headers)
+    client_s = _ended_cpu_s() - before
     lines = subprocess.run(
         [str(program()), "encode", "-to", "json", str(binary)], capture_output=True, check=True
     ).stdout
     binary.unlink()
-    return _heard(attack.due, seconds, lines.splitlines())
+    heard = _heard(attack.due, seconds, lines.splitlines())
+    heard.client_s = client_s
+    return heard
+
+
+def _ended_cpu_s() -> float:
+    """Return the CPU seconds of child processes that have ended: of several clients at once, those of the first to end too."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def run(

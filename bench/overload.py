@@ -4,13 +4,16 @@ Every URL is distinct and every source new. Requests are due at a steady rate, w
 after 10 s. First the capacity is found: the most that is answered with an image within a second, at rates around what a
 few connections get out of the server. Then come multiples of it, and the first rate again. Machines change their speed from
 minute to minute: what these connections get is looked at again between all of that, and the capacity taken for so much more or
-less. Work counts by what it costs: where requests differ, an answer counts for its kind's share of the mix.
+less. The client runs on the same machine, and ten times the requests are ten times its work: "of capacity" charges that to
+the server, "of what is left" does not. Work counts by what it costs: where requests differ, an answer counts for its kind's
+share of the mix.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import tempfile
 import time
 from collections import Counter
@@ -143,17 +146,23 @@ def overloaded(name: str, server: Server, asking: Asking, args: Any, folder: Pat
         row = _overloaded(times, before, server, asking, args.seconds, folder)
         after = found.at(closed(asking, server.port, args.seconds / 2))
         most = (before + after) / 2
-        calm = rows[0]["peak MB"] if rows else row["peak MB"]
+        calm = rows[0] if rows else row
         row = {
             "side": name,
             "of capacity": row["in time"] / most,
+            "of what is left": row["in time"] / (most * left(row["client cores"] - calm["client cores"])),
             "capacity": most,
             **row,
-            "of calm": row["peak MB"] / calm,
+            "of calm": row["peak MB"] / calm["peak MB"],
         }
         print({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}, flush=True)
         rows.append(row)
     return rows
+
+
+def left(client_cores: float) -> float:
+    """Return the part of the machine that a client leaves to the server by taking so much more of it than a calm one."""
+    return 1 - client_cores / (os.cpu_count() or 1)
 
 
 def _overloaded(
@@ -176,6 +185,7 @@ def _overloaded(
         "refused p99": heard.refused_ms(99),
         "skew": asking.skew(heard),
         "cores": cpu,
+        "client cores": heard.client_s / heard.seconds,
         "peak MB": peak.bytes / 1e6,
         "back s": back(asking, 0.8 * most, folder, began + heard.seconds) if times > 1 else None,
     }
