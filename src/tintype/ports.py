@@ -49,6 +49,9 @@ class Prepared(Protocol):
 
     def counter(self, name: str, /, **labels: str) -> Callable[[float], None]: ...
     def timer(self, name: str, /, **labels: str) -> Callable[[float], None]: ...
+    def watch(self, name: str, read: Callable[[], float], /, **labels: str) -> None:
+        """Have a gauge read when somebody looks, in whatever thread, in place of putting it at each change."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from tintype.core.info import ImageInfo
 from tintype.core.values import Value, fingerprint
 
@@ -46,6 +48,7 @@ class Binding(Value, frozen=True):
         return binding_key(self.tenant, self.url, self.buster, self.forwarded)
 
 
+@lru_cache(256)  # a miss asks for that of its source ten times
 def binding_key(tenant: str, url: str, buster: str = "", forwarded: str = "") -> str:
     """Return the key of a binding; `forwarded` is a hash of the headers and cookies passed on to the origin, or ""."""
     return fingerprint(b"binding", tenant.encode(), url.encode(), buster.encode(), forwarded.encode())

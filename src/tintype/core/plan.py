@@ -11,7 +11,7 @@ from tintype.core.info import ImageInfo
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Color, Pipeline
 from tintype.core.policy import Encoders, Light, Policy
-from tintype.core.values import Value, canonical_bytes, fingerprint
+from tintype.core.values import Value, canonical_bytes, fingerprints
 
 
 class Rung(Value, frozen=True):
@@ -226,6 +226,9 @@ class Cost(Value, frozen=True):
     peak_bytes: int = 0
 
 
+_NOTHING = Cost()
+
+
 class Rest(Value, frozen=True):
     """What is left to resolve once a step has found out how large the image is."""
 
@@ -270,8 +273,8 @@ def plan_keys(tenant: str, digests: tuple[str, ...], plan: Plan, epochs: tuple[i
         plan: cost and the source's URL count for nothing.
         epochs: render epochs; these change only when pixels change on purpose.
     """
-    parts = b"plan", tenant.encode(), *(d.encode() for d in digests), _shape(plan)
-    return [fingerprint(*parts, str(epoch).encode()) for epoch in epochs]
+    parts = [b"plan", tenant.encode(), *[d.encode() for d in digests], _shape(plan)]
+    return fingerprints(parts, [str(epoch).encode() for epoch in epochs])
 
 
 def _shape(plan: Plan) -> bytes:
@@ -279,4 +282,4 @@ def _shape(plan: Plan) -> bytes:
     if rest is not None:
         source = replace(rest.pipeline.source, url="", buster="")
         rest = replace(rest, pipeline=replace(rest.pipeline, source=source))
-    return canonical_bytes(replace(plan, cost=Cost(), rest=rest))
+    return canonical_bytes(replace(plan, cost=_NOTHING, rest=rest))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 
 class Value(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=True):
@@ -25,15 +27,23 @@ def canonical_bytes(value: Value) -> bytes:
     return _ENCODER.encode(_without_defaults(same))
 
 
-def _without_defaults(value: Any) -> Any:
+def _without_defaults(value: Value) -> dict[str, Any]:
     """Leave out what equals its default. `omit_defaults` does so only for the very object that is the default."""
-    if isinstance(value, Value):
-        tag, defaults = _shape(type(value))
-        fields = ((name, getattr(value, name), default) for name, default in defaults)
-        return tag | {name: _without_defaults(field) for name, field, default in fields if field != default}
-    if isinstance(value, tuple):
-        return [_without_defaults(item) for item in value]
-    return value
+    tag, fields = _shape(type(value))
+    written = {**tag}
+    for (name, default), field in zip(fields, astuple(value), strict=True):
+        if field is not default and field != default:
+            written[name] = _written(field) if isinstance(field, _NESTED) else field
+    return written
+
+
+def _written(field: Value | tuple[Any, ...]) -> Any:
+    if isinstance(field, Value):
+        return _without_defaults(field)
+    return [_written(item) if isinstance(item, _NESTED) else item for item in field]
+
+
+_NESTED = (Value, tuple)
 
 
 @cache
@@ -46,8 +56,21 @@ def _shape(kind: type[Value]) -> tuple[dict[str, Any], tuple[tuple[str, Any], ..
 
 def fingerprint(*parts: bytes) -> str:
     """Return 32 hex digits (128 bits) over length-prefixed parts, so that no two part lists run together."""
-    digest = hashlib.blake2b(digest_size=16)
+    return _digest(_joined(parts))
+
+
+def fingerprints(parts: Iterable[bytes], endings: Iterable[bytes]) -> list[str]:
+    """Return the fingerprint of the parts with each of the endings as the last one."""
+    begin = _joined(parts)
+    return [_digest(begin + _joined((ending,))) for ending in endings]
+
+
+def _joined(parts: Iterable[bytes]) -> bytes:
+    text = b""
     for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()
+        text += len(part).to_bytes(8, "big") + part
+    return text
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -8,8 +8,5 @@ import time
 class SystemClock:
     """Wall time for what is kept, monotonic time for what is measured."""
 
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)

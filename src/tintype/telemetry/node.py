@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from tintype.ports import Clock
 from tintype.telemetry.logs import Log
 from tintype.telemetry.metrics import METRICS, Kind
-from tintype.telemetry.series import Series
+from tintype.telemetry.series import Part, Series
 from tintype.telemetry.settings import TelemetrySettings
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class NodeTelemetry:
         self._series = {m.name: Series(m, settings.namespace) for m in METRICS}
         for series in self._series.values():
             self.registry.register(series)
+        # What all threads write to, by names and labels that are always those of one series.
+        self._known: dict[Kind, dict[tuple[str | tuple[str, str], ...], Part]] = {kind: {} for kind in Kind}
+        self._counters, self._gauges = self._known[Kind.COUNTER], self._known[Kind.GAUGE]
+        self._histograms = self._known[Kind.HISTOGRAM]
+        self._writing = threading.Lock()
         self._traces: Traces | None = None
         self._server: tuple[WSGIServer, threading.Thread] | None = None
 
@@ -45,13 +50,18 @@ class NodeTelemetry:
         self._log.write(name, facts)
 
     def count(self, name: str, amount: float = 1, /, **labels: str) -> None:
-        self._measure(Kind.COUNTER, name, amount, labels)
+        part = self._counters.get((name, *labels.items())) or self._part(Kind.COUNTER, name, labels)
+        with self._writing:
+            part.add(amount)
 
     def observe(self, name: str, value: float, /, **labels: str) -> None:
-        self._measure(Kind.HISTOGRAM, name, value, labels)
+        part = self._histograms.get((name, *labels.items())) or self._part(Kind.HISTOGRAM, name, labels)
+        with self._writing:
+            part.observe(value)
 
     def gauge(self, name: str, value: float, /, **labels: str) -> None:
-        self._measure(Kind.GAUGE, name, value, labels)
+        part = self._gauges.get((name, *labels.items())) or self._part(Kind.GAUGE, name, labels)
+        part.put(value)
 
     def line(self, name: str, /, **facts: Any) -> Callable[[str, float], None]:
         return self._log.ready(name, facts)
@@ -63,6 +73,11 @@ class NodeTelemetry:
     def timer(self, name: str, /, **labels: str) -> Callable[[float], None]:
         series = self._declared(Kind.HISTOGRAM, name, labels)
         return series.own(labels) if series else _unheard
+
+    def watch(self, name: str, read: Callable[[], float], /, **labels: str) -> None:
+        series = self._declared(Kind.GAUGE, name, labels)
+        if series is not None:
+            series.watch(labels, read)
 
     def exemplify(self, name: str, value: float, trace_id: str, /, **labels: str) -> None:
         """Name the trace of a value that was observed, for scrapes that ask for OpenMetrics."""
@@ -79,10 +94,15 @@ class NodeTelemetry:
         self._traces = Traces(self._settings, clock, self.event, self.exemplify)
         return self._traces
 
-    def _measure(self, kind: Kind, name: str, value: float, labels: dict[str, str]) -> None:
+    def _part(self, kind: Kind, name: str, labels: dict[str, str]) -> Part:
+        """Return what a measurement is added to; for one that is declared nowhere, what nobody reads."""
         series = self._declared(kind, name, labels)
-        if series is not None:
-            series.record(value, labels)
+        if series is None:
+            return Part(())
+        part, always = series.shared(labels)
+        if always:
+            self._known[kind][name, *labels.items()] = part
+        return part
 
     def _declared(self, kind: Kind, name: str, labels: dict[str, str]) -> Series | None:
         series = self._series.get(name)
@@ -90,7 +110,7 @@ class NodeTelemetry:
             return series
         if self._strict:
             raise Undeclared(f"{kind} {name}({', '.join(sorted(labels))}) is not declared in telemetry/metrics.py")
-        self._series["metrics_dropped"].record(1, {})
+        self.count("metrics_dropped")
         return None
 
     def exposition(self) -> bytes:

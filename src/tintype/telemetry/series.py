@@ -1,6 +1,7 @@
 """One declared metric: its series by label values, summed when somebody looks.
 
-A series has a part that every thread adds to, under a lock, and parts of one writer each, which need none.
+A series has a part that all threads add to, under a lock of theirs, and parts of one writer each, which need none. A gauge
+may also be read when somebody looks.
 """
 
 from __future__ import annotations
@@ -46,7 +47,18 @@ class Part:
         self.value += value
 
 
-_WRITE = {Kind.COUNTER: Part.add, Kind.GAUGE: Part.put, Kind.HISTOGRAM: Part.observe}
+class Watched:
+    """A gauge that is asked for its value."""
+
+    __slots__ = ("_read", "counts")
+
+    def __init__(self, read: Callable[[], float]) -> None:
+        self._read = read
+        self.counts: list[int] = []
+
+    @property
+    def value(self) -> float:
+        return self._read()
 
 
 class Series(Collector):
@@ -56,38 +68,48 @@ class Series(Collector):
         self._metric = metric
         self._name = f"{namespace}_{metric.name}" if namespace else metric.name
         self._labels = tuple(label.name for label in metric.labels)
-        self._write = _WRITE[metric.kind]
         self._seen: dict[str, set[str]] = {name: set() for name in self._labels}
         self._lock = threading.Lock()
-        self._parts: dict[tuple[str, ...], list[Part]] = {}
-        # By label values as given; holds only values that stay as they are, so that it is as bounded as they are.
+        self._parts: dict[tuple[str, ...], list[Part | Watched]] = {}
         self._shared: dict[tuple[str, ...], Part] = {}
         self._exemplars: dict[tuple[str, ...], dict[int, Exemplar]] = {}
         if not self._labels:
-            self._part(())
+            self.shared({})
 
     def takes(self, kind: Kind, labels: dict[str, str]) -> bool:
         return kind is self._metric.kind and labels.keys() == self._seen.keys()
 
-    def record(self, value: float, labels: dict[str, str]) -> None:
-        """Measure; from any thread."""
-        given = tuple([str(labels[name]) for name in self._labels])
+    def shared(self, labels: dict[str, str]) -> tuple[Part, bool]:
+        """Return the part that all threads write to, and whether it is always that of these labels.
+
+        It is not for those that there may be any number of.
+        """
+        given = self._given(labels)
         with self._lock:
-            self._write(self._shared.get(given) or self._part(given), value)
+            values = self._bounded(given)
+            if values not in self._shared:
+                self._shared[values] = Part(self._metric.buckets)
+                self._add(values, self._shared[values])
+            return self._shared[values], values == given
 
     def exemplify(self, value: float, labels: dict[str, str], trace_id: str, now: float) -> None:
         """Name the trace of a value that was measured: the last one in each bucket is shown."""
         exemplar = Exemplar({"trace_id": trace_id}, value, now)
         with self._lock:
-            values = self._bounded(tuple(str(labels[name]) for name in self._labels))
+            values = self._bounded(self._given(labels))
             self._exemplars.setdefault(values, {})[bisect_left(self._metric.buckets, value)] = exemplar
 
     def own(self, labels: dict[str, str]) -> Callable[[float], None]:
         """Return what measures for one thread alone: it takes no lock."""
+        part = Part(self._metric.buckets)
         with self._lock:
-            values = self._bounded(tuple(str(labels[name]) for name in self._labels))
-            part = self._new(values)
+            self._add(self._bounded(self._given(labels)), part)
         return {Kind.COUNTER: part.add, Kind.GAUGE: part.put, Kind.HISTOGRAM: part.observe}[self._metric.kind]
+
+    def watch(self, labels: dict[str, str], read: Callable[[], float]) -> None:
+        """Have a gauge read when somebody looks, in place of what it was before."""
+        with self._lock:
+            self._parts[self._bounded(self._given(labels))] = [Watched(read)]
 
     def describe(self) -> Iterable[Family]:
         return [self._family()]
@@ -117,16 +139,11 @@ class Series(Collector):
         made: _Family = _FAMILIES[self._metric.kind](self._name, self._metric.help, labels=self._labels)
         return made
 
-    def _part(self, given: tuple[str, ...]) -> Part:
-        values = self._bounded(given)
-        part = self._shared.get(values) or self._new(values)
-        self._shared[values] = part
-        return part
-
-    def _new(self, values: tuple[str, ...]) -> Part:
-        part = Part(self._metric.buckets)
+    def _add(self, values: tuple[str, ...], part: Part) -> None:
         self._parts.setdefault(values, []).append(part)
-        return part
+
+    def _given(self, labels: dict[str, str]) -> tuple[str, ...]:
+        return tuple(str(labels[name]) for name in self._labels)
 
     def _bounded(self, given: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self._one(label, value) for label, value in zip(self._metric.labels, given, strict=True))
