@@ -59,14 +59,18 @@ async def churn(store: FileStore, rng: random.Random) -> None:
             await store.drop(select(Scope.TAG, f"tag{rng.randrange(9)}"))
 
 
+def file_with(name: str, body: bytes) -> str:
+    Path(name).write_bytes(body)
+    return name
+
+
 async def put(store: FileStore, key: str, rng: random.Random) -> None:
     number = rng.randrange(9)
     made = body_of(key, rng)
-    body: bytes | Path = made
+    body: bytes | str = made
     if number < 3:
         store.account(FILE)
-        body = store.temporary()
-        body.write_bytes(made)
+        body = file_with(store.temporary(), made)
     await store.put(key, body, meta=key.encode(), source=f"s{number}", tags=(f"tag{number}",))
     if body is not made:
         store.account(-FILE)

@@ -53,6 +53,10 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def temporary(store: FileStore) -> Path:
+    return Path(store.temporary())
+
+
 def file_of(folder: Path, key: str) -> Path:
     with sqlite3.connect(folder / "index") as db:
         (number,) = db.execute("SELECT id FROM entry WHERE key = ?", (key.encode(),)).fetchone()
@@ -71,10 +75,15 @@ def files_in(folder: Path) -> list[Path]:
 
 async def test_of_several_at_once_each_is_kept_for_itself(open_store: Opener, tmp_path: Path) -> None:
     store = open_store(max_bytes=1_000_000)
-    path = store.temporary()
+    path = temporary(store)
     path.write_bytes(b"moved in")
     gone, large = tmp_path / "not-there", bytes(300_000)
-    puts = [Put("one", b"1"), Put("gone", gone), Put("two", path, meta=b"m", tags=("t",)), Put("large", large)]
+    puts = [
+        Put("one", b"1"),
+        Put("gone", str(gone)),
+        Put("two", str(path), meta=b"m", tags=("t",)),
+        Put("large", large),
+    ]
     assert await store.put_all(puts) == [True, False, True, False]
     assert [await store.get(put.key) for put in puts] == [Stored(b"", b"1"), None, Stored(b"m", b"moved in"), None]
     assert not path.exists()
@@ -85,9 +94,9 @@ async def test_of_several_at_once_each_is_kept_for_itself(open_store: Opener, tm
 
 async def test_moves_a_file_in_and_opens_it(open_store: Opener) -> None:
     store = open_store()
-    path = store.temporary()
+    path = temporary(store)
     path.write_bytes(b"source" * 1000)
-    assert await store.put("key", path, meta=b"facts")
+    assert await store.put("key", str(path), meta=b"facts")
     assert not path.exists()
     file = await store.open("key")
     assert file is not None
@@ -102,9 +111,9 @@ async def test_moves_a_file_in_and_opens_it(open_store: Opener) -> None:
 @pytest.mark.parametrize("reader", ["get", "open"])
 async def test_a_hash_that_is_known_is_taken_and_checked(open_store: Opener, seen: Seen, reader: str) -> None:
     store = open_store()
-    path = store.temporary()
+    path = temporary(store)
     path.write_bytes(b"source" * 1000)
-    assert await store.put("file", path, sha256=hashlib.sha256(b"source" * 1000).digest())
+    assert await store.put("file", str(path), sha256=hashlib.sha256(b"source" * 1000).digest())
     assert await store.put("bytes", b"body", sha256=hashlib.sha256(b"body").digest())
     assert await store.put("wrong", b"body", sha256=hashlib.sha256(b"nobody").digest())
     for key in ("file", "bytes"):
@@ -244,9 +253,9 @@ async def test_what_was_used_last_is_evicted_last(open_store: Opener) -> None:
 async def test_a_file_that_is_too_large_is_refused_and_stays_with_its_owner(open_store: Opener, seen: Seen) -> None:
     store = open_store(4_000_000)
     await store.put("small", b"body")
-    path = store.temporary()
+    path = temporary(store)
     path.write_bytes(bytes(1_500_000))
-    assert not await store.put("large", path)
+    assert not await store.put("large", str(path))
     assert path.stat().st_size == 1_500_000
     assert await store.get("small") is not None
     assert seen.named("cache_put_refused")

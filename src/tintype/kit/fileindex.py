@@ -1,8 +1,8 @@
 """The index of a file store: one SQLite database that knows every file, whose it is, its checksum and its last use.
 
 A file and its row cannot change in one step. The order of the steps makes every kill harmless:
-adding moves the file to the next number and then commits the row; a kill in between leaves a file under a number that
-is not given out yet, which the next start removes and the next addition overwrites. Removing unlinks the file and then
+adding moves files to the next numbers and then commits their rows; a kill in between leaves files under numbers that
+are not given out yet, which the next start removes and the next additions overwrite. Removing unlinks the file and then
 commits; a kill in between leaves a row without a file, which is a miss and goes when it is asked for or evicted.
 So nothing is ever on disk that the index does not know, and no start has to look through the files.
 """
@@ -10,6 +10,7 @@ So nothing is ever on disk that the index does not know, and no start has to loo
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -41,9 +42,14 @@ COMMIT;
 """
 _LOG = "index-wal"
 _FILES = ("index", _LOG, "index-shm")
-_MARGIN_PAGES = 8 + 8  # the shared-memory file, and what one addition may add
+_MARGIN_PAGES = 8 + 32  # the shared-memory file, and what one addition (of some 32 files) may add
 _BATCH = 64  # rows removed in one transaction: a few milliseconds
-_AHEAD = 256  # numbers checked for orphans: more than a power cut can take back (six pages of log each, of 1,000)
+# Numbers checked for orphans: as many as a power cut can take back, which is what a log of 1,000 pages holds. Those added
+# together share pages, half of one for each at the least.
+_AHEAD = 2048
+_ROWS = 64  # added by one statement: of at most 15 columns, as SQLite once took 999 values
+_LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'entry'"
+_USAGE = f"SELECT bytes, entries, page_count, ({_LAST}) FROM total, pragma_page_count"  # noqa: S608
 _TAGS, _READ_TAGS = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(tuple[bytes, ...])
 _IDS = 100_000  # numbers held in memory while a selector is dropped
 _PAGE = 1000  # keys read at once: a millisecond or two
@@ -76,6 +82,7 @@ class FileIndex:
 
     def __init__(self, folder: Path, shelf: Shelf, max_bytes: int) -> None:
         self._folder, self._shelf, self._max_bytes = folder, shelf, max_bytes
+        self._log = f"{folder / _LOG}"
         # A small store gets a small write-ahead log, as that counts too.
         self._log_pages = max(32, min(1000, max_bytes // 400 // BLOCK))
         self._lock = threading.RLock()
@@ -84,7 +91,7 @@ class FileIndex:
         self._touched: dict[int, int] = {}
         self._pending = 0
         self._tally = threading.Lock()  # of `_pending`: held for no longer than a sum, whatever the disk does
-        self._measured: int | None = None
+        self._measured: tuple[int, int] | None = None
         self.life = 0
         self._lost = max_bytes if shelf.has_lost() else 0
         self._writer = self._open_or_renew()
@@ -111,42 +118,42 @@ class FileIndex:
         tags: int = self._reader().execute("SELECT count(*) FROM tag").fetchone()[0]
         return self.count() + tags
 
-    def make_room(self, size: int) -> int | None:
-        """Reserve room for a file, evicting what was used least recently.
+    def make_room(self, charge: int) -> int | None:
+        """Reserve bytes of disk, evicting what was used least recently.
 
-        Returns how many were evicted; None = the file cannot fit now, nothing is reserved.
+        Returns how many were evicted; None = so much cannot fit now, nothing is reserved.
         """
         with self._lock:
-            charge, evicted = on_disk(size), 0
-            while self.used_bytes() + charge > self._max_bytes:
-                if not (gone := self._evict(charge)):
+            evicted = 0
+            while (lacking := self.used_bytes() + charge - self._max_bytes) > 0:
+                if not (gone := self._evict(lacking)):
                     return None
                 evicted += gone
             self.account(charge)
             return evicted
-
-    def release(self, size: int) -> None:
-        self.account(-on_disk(size))
 
     def account(self, delta: int) -> None:
         """Count bytes that are on disk and in no row. Waits for nothing."""
         with self._tally:
             self._pending += delta
 
-    def add(self, row: Row, body: Path) -> None:
-        """Move a file in and make its row, replacing one of the same key."""
-        placed = 0
+    def add(self, files: Sequence[tuple[Row, bytes | str]]) -> None:
+        """Move files in, or write them, and make their rows, all or none, replacing those of the same keys.
+
+        After a failure the files are where they were. Two of the same key are one.
+        """
+        placed: list[tuple[int, bytes | str]] = []
         try:
             with self._writing() as db:
-                old = db.execute("SELECT id, size, tags FROM entry WHERE key = ?", (row.key,)).fetchall()
-                self._remove(db, old)
-                number = self._insert(db, row)
+                self._remove(db, self._of_keys(db, [row.key for row, _ in files]))
+                first = self._insert(db, [row for row, _ in files])
                 self._flush(db)
-                self._shelf.place(body, number)
-                placed = number
-        except sqlite3.Error:  # the commit failed: the file is still the caller's
-            if placed:
-                self._shelf.take_back(placed, body)
+                for number, (_, body) in enumerate(files, first):
+                    self._shelf.place(body, number)
+                    placed.append((number, body))
+        except (OSError, sqlite3.Error):
+            for number, body in placed:
+                self._shelf.take_back(number, body)
             raise
 
     def forget(self, found: Found) -> bool:
@@ -190,20 +197,25 @@ class FileIndex:
     def used_bytes(self) -> int:
         """Return the bytes of disk in use: files, files being written, folders and this index."""
         with self._lock:
-            if self._measured is None:
-                total: int = self._writer.execute("SELECT bytes FROM total").fetchone()[0]
-                self._measured = total + self._own_bytes() + self._shelf.folders_bytes(self._last())
-            return self._measured + self._pending + self._lost
-
-    def _own_bytes(self) -> int:
-        """What the index takes, and will after one more transaction: the log is counted in full from the start."""
-        pages: int = self._writer.execute("PRAGMA page_count").fetchone()[0]
-        log = max(_size(self._folder / _LOG), self._log_pages * BLOCK)
-        return (pages + _MARGIN_PAGES) * BLOCK + log
+            return self._usage()[0] + self._pending + self._lost
 
     def count(self) -> int:
-        count: int = self._reader().execute("SELECT entries FROM total").fetchone()[0]
-        return count
+        """Return how many files there are."""
+        with self._lock:
+            return self._usage()[1]
+
+    def _usage(self) -> tuple[int, int]:
+        """Return the bytes that the files, their folders and this index take, and the number of the files."""
+        if self._measured is None:
+            total, entries, pages, last = self._writer.execute(_USAGE).fetchone()
+            used = total + self._own_bytes(pages) + self._shelf.folders_bytes(last or 0)
+            self._measured = used, entries
+        return self._measured
+
+    def _own_bytes(self, pages: int) -> int:
+        """What the index takes, and will after one more transaction: the log is counted in full from the start."""
+        log = max(_size(self._log), self._log_pages * BLOCK)
+        return (pages + _MARGIN_PAGES) * BLOCK + log
 
     def renew(self, life: int) -> None:
         """Start over, empty, after SQLite has said that the index of this `life` is damaged."""
@@ -294,15 +306,33 @@ class FileIndex:
             finally:
                 self._measured = None
 
-    def _insert(self, db: sqlite3.Connection, row: Row) -> int:
-        number = db.execute(
-            "INSERT INTO entry (key, tenant, source, tags, size, checksum, used, meta) VALUES (?,?,?,?,?,?,?,?)",
-            (row.key, row.tenant, row.source, _TAGS.encode(row.tags), row.size, row.checksum, row.used, row.meta),
-        ).lastrowid
-        assert number is not None
-        db.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, number) for tag in row.tags])
-        db.execute("UPDATE total SET entries = entries + 1, bytes = bytes + ?", (on_disk(row.size),))
-        return number
+    def _of_keys(self, db: sqlite3.Connection, keys: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
+        marks = ",".join("?" * len(keys))
+        return db.execute(f"SELECT id, size, tags FROM entry WHERE key IN ({marks})", keys).fetchall()  # noqa: S608
+
+    def _insert(self, db: sqlite3.Connection, rows: Sequence[Row]) -> int:
+        """Insert rows; returns the number of the first, which the others follow."""
+        first = self._last() + 1
+        entries = [
+            (
+                number,
+                row.key,
+                row.tenant,
+                row.source,
+                _TAGS.encode(row.tags),
+                row.size,
+                row.checksum,
+                row.used,
+                row.meta,
+            )
+            for number, row in enumerate(rows, first)
+        ]
+        _insert_all(db, "INTO entry (id, key, tenant, source, tags, size, checksum, used, meta)", entries)
+        tags = [(tag, number) for number, row in enumerate(rows, first) for tag in row.tags]
+        _insert_all(db, "OR IGNORE INTO tag", tags)
+        added = len(rows), sum(on_disk(row.size) for row in rows)
+        db.execute("UPDATE total SET entries = entries + ?, bytes = bytes + ?", added)
+        return first
 
     def _remove(self, db: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
         for number, size, tags in rows:
@@ -337,7 +367,8 @@ class FileIndex:
 
     def _flush(self, db: sqlite3.Connection) -> None:
         uses, self._touched = self._touched, {}
-        db.executemany("UPDATE entry SET used = ? WHERE id = ?", [(now, number) for number, now in list(uses.items())])
+        if uses:
+            db.executemany("UPDATE entry SET used = ? WHERE id = ?", [(now, id_) for id_, now in list(uses.items())])
 
     # Dropping
 
@@ -365,7 +396,7 @@ class FileIndex:
         return [number for (number,) in self._reader().execute(sql, (*values, after, last, _IDS))]
 
     def _last(self) -> int:
-        row = self._writer.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
+        row = self._writer.execute(_LAST).fetchone()
         return row[0] if row else 0
 
 
@@ -374,8 +405,16 @@ def is_damage(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _size(path: Path) -> int:
+def _insert_all(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[object]]) -> None:
+    """Insert rows by few statements: around each this thread lets go of the interpreter, and then waits for it again."""
+    for start in range(0, len(rows), _ROWS):
+        some = rows[start : start + _ROWS]
+        marks = ",".join([f"({','.join('?' * len(some[0]))})"] * len(some))
+        db.execute(f"INSERT {into} VALUES {marks}", [value for row in some for value in row])  # noqa: S608
+
+
+def _size(file: str) -> int:
     try:
-        return path.stat().st_size
+        return os.stat(file).st_size  # noqa: PTH116
     except FileNotFoundError:
         return 0

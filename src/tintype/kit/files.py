@@ -54,23 +54,23 @@ def sha256_fd(fd: int) -> bytes:
     return digest.digest()
 
 
-def write_new(path: Path, body: bytes) -> None:
-    """Write a file that is not there yet; on any failure (disk full, size limit) nothing is left of it."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def write(file: str, body: bytes) -> None:
+    """Write a file, over what may lie there; on any failure (disk full, size limit) nothing is left of it."""
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         left = memoryview(body)
         while left:
             left = left[os.write(fd, left) :]
     except OSError:
-        remove(path)
+        remove(file)
         raise
     finally:
         os.close(fd)
 
 
-def read_all(path: Path, size: int) -> bytes | None:
+def read_all(file: str, size: int) -> bytes | None:
     """Return a file's bytes if there are `size` of them, else None. Raises FileNotFoundError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if os.fstat(fd).st_size != size:
             return None
@@ -83,43 +83,51 @@ def read_all(path: Path, size: int) -> bytes | None:
     return body if len(body) == size else None
 
 
-def remove(path: Path) -> None:
+def remove(file: str | Path) -> None:
     with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+        os.unlink(file)  # noqa: PTH108 - a path object takes longer to make than a file to remove
 
 
 class Shelf:
-    """Files named by number below `folder/files`, and temporary ones in `folder/temp`, on one file system."""
+    """Files named by number below `folder/files`, and temporary ones in `folder/temp`, on one file system.
+
+    Names of files are strings: several path objects a file took as long as all else that is done with one.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._files, self.temp = folder / "files", folder / "temp"
+        self._numbered, self._unnamed = f"{self._files}", f"{self.temp}/{os.getpid()}-"
         self._names = itertools.count()
         for path in (self._files, self.temp):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def path(self, number: int) -> Path:
-        return self._files / f"{number % _FANOUT:02x}" / f"{number:x}"
+    def file(self, number: int) -> str:
+        return f"{self._numbered}/{number % _FANOUT:02x}/{number:x}"
 
-    def temporary(self) -> Path:
-        return self.temp / f"{os.getpid()}-{next(self._names)}"
+    def temporary(self) -> str:
+        return f"{self._unnamed}{next(self._names)}"
 
-    def place(self, body: Path, number: int) -> None:
-        """Move a finished file to its number, over an orphan that may lie there."""
-        target = self.path(number)
+    def place(self, body: bytes | str, number: int) -> None:
+        """Write a body under its number, or move the finished file of this name there; over an orphan that may lie there."""
+        file = self.file(number)
         try:
-            body.replace(target)
+            _put(body, file)
         except FileNotFoundError:
-            target.parent.mkdir(mode=0o700, exist_ok=True, parents=True)
-            body.replace(target)
+            Path(file).parent.mkdir(mode=0o700, exist_ok=True, parents=True)
+            _put(body, file)
 
     def remove(self, number: int) -> None:
-        remove(self.path(number))
+        remove(self.file(number))
 
     def folders_bytes(self, last: int) -> int:
         return min(_FANOUT, last + 1) * BLOCK
 
-    def take_back(self, number: int, body: Path) -> None:
-        self.path(number).replace(body)
+    def take_back(self, number: int, body: bytes | str) -> None:
+        """Undo `place`."""
+        if isinstance(body, str):
+            os.replace(self.file(number), body)  # noqa: PTH105
+        else:
+            self.remove(number)
 
     def is_empty(self) -> bool:
         return not any(self._files.iterdir())
@@ -148,12 +156,19 @@ class Shelf:
         return True
 
 
+def _put(body: bytes | str, file: str) -> None:
+    if isinstance(body, str):
+        os.replace(body, file)  # noqa: PTH105
+    else:
+        write(file, body)
+
+
 def _emptied(folder: Path, stop: Callable[[], bool]) -> bool:
     with os.scandir(folder) as found:
         for file in found:
             if stop():
                 return False
-            remove(Path(file.path))
+            remove(file.path)
     return True
 
 

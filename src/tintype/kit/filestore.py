@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from tintype.core.entry import Selector
 from tintype.core.errors import Misconfigured
 from tintype.kit.fileindex import FileIndex, Found, Row, is_damage
-from tintype.kit.files import Shelf, checksum_of, own, read_all, remove, sha256_fd, write_new
+from tintype.kit.files import Shelf, checksum_of, on_disk, own, read_all, sha256_fd
 from tintype.kit.hot import Hot
 from tintype.kit.known import Known
 from tintype.kit.matching import as_bytes
@@ -28,7 +28,7 @@ from tintype.ports import Clock, Telemetry
 
 _T = TypeVar("_T")
 _READERS, _WRITERS = 4, 2
-_LARGEST = 4  # one file takes at most this part of the room: 1/4
+_LARGEST = 4  # one file, or several that are put together, take at most this part of the room: 1/4
 _UNSEEN = 64  # bytes in temporary files are made room for by this part of the room at once: 1/64
 _TRUSTED = 4096  # files remembered as checked, for `open`
 
@@ -45,12 +45,13 @@ class Stored:
 class Put:
     """A body to keep, and what it goes by.
 
-    A path (from `temporary`, its size final) is moved in; where it is not kept, it is still there, the caller's. `sha256` is
-    that of the body, from who knows it already; a wrong one makes the entry a damaged one.
+    A body of which there is a file (its name, from `temporary`, its size final) is moved in; where it is not kept, it is
+    still there, the caller's. `sha256` is that of the body, from who knows it already; a wrong one makes the entry a damaged
+    one.
     """
 
     key: str
-    body: bytes | Path
+    body: bytes | str
     meta: bytes = b""
     tenant: str = ""
     source: str = ""
@@ -110,6 +111,7 @@ class FileStore:
         lock_wait_s: float = 10.0,
     ) -> None:
         self._max_bytes, self._tier, self._clock, self._telemetry = max_bytes, tier, clock, telemetry
+        self._most = max_bytes // _LARGEST
         self._closed = False
         self._flushing = False
         self._unseen = 0
@@ -122,7 +124,7 @@ class FileStore:
             self._index = FileIndex(folder, self._shelf, max_bytes)
         except (OSError, sqlite3.Error) as error:
             raise Misconfigured(f"{folder} cannot be used for the {tier} store: {error}") from error
-        self._hot, self._known = Hot(self._shelf.path, clock), Known()
+        self._hot, self._known = Hot(self._shelf.file, clock), Known()
         self._readers = ThreadPoolExecutor(_READERS, f"{tier}-read")
         self._writers = ThreadPoolExecutor(_WRITERS, f"{tier}-write")
         self._later(self._index.sweep_lost, self._is_closed)
@@ -162,7 +164,7 @@ class FileStore:
     async def put(
         self,
         key: str,
-        body: bytes | Path,
+        body: bytes | str,
         *,
         meta: bytes = b"",
         tenant: str = "",
@@ -187,8 +189,8 @@ class FileStore:
             self._closed = True
             await asyncio.get_running_loop().run_in_executor(None, self._end)
 
-    def temporary(self) -> Path:
-        """Return a path to write a body to, for `put`. The next start removes what is left there."""
+    def temporary(self) -> str:
+        """Return the name of a file to write a body to, for `put`. The next start removes what is left there."""
         return self._shelf.temporary()
 
     def account(self, delta: int) -> None:
@@ -232,14 +234,14 @@ class FileStore:
             self._telemetry.event("cache_entry_damaged", tier=self._tier, size=found.size)
 
     def _load(self, key: bytes, found: Found) -> Stored | None:
-        body = read_all(self._shelf.path(found.id), found.size)
+        body = read_all(self._shelf.file(found.id), found.size)
         if body is None or checksum_of(key, found.meta, _sha256(body)) != found.checksum:
             return None
         self._hot.note(key, found)
         return Stored(found.meta, body)
 
     def _load_file(self, key: bytes, found: Found) -> StoredFile | None:
-        fd = os.open(self._shelf.path(found.id), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(self._shelf.file(found.id), os.O_RDONLY | os.O_CLOEXEC)
         file = StoredFile(fd, found.size, found.meta)
         whole = os.fstat(fd).st_size == found.size
         if whole and found.id not in self._trusted:
@@ -257,32 +259,48 @@ class FileStore:
             self._trusted.pop(next(iter(self._trusted)), None)
 
     def _write_all(self, puts: Sequence[Put]) -> list[bool]:
-        kept = [bool(self._guarded(self._write, put)) for put in puts]
+        """Keep bodies together, which costs little more than one; if not all can be, each for itself."""
+        if len(puts) > 1 and self._written_together(puts):
+            kept = [True] * len(puts)
+        else:
+            kept = [bool(self._guarded(self._write_one, put)) for put in puts]
         self._report()
         return kept
 
-    def _write(self, put: Put) -> bool:
-        size = put.body.stat().st_size if isinstance(put.body, Path) else len(put.body)
-        if size > self._max_bytes // _LARGEST:
-            self._telemetry.event("cache_put_refused", tier=self._tier, size=size, most=self._max_bytes // _LARGEST)
+    def _written_together(self, puts: Sequence[Put]) -> bool:
+        try:
+            sizes = [_size(put.body) for put in puts]
+            return sum(map(on_disk, sizes)) <= self._most and self._write(puts, sizes)
+        except (OSError, sqlite3.Error):
             return False
-        evicted = self._index.make_room(size)
+
+    def _write_one(self, put: Put) -> bool:
+        size = _size(put.body)
+        if size > self._most:
+            self._telemetry.event("cache_put_refused", tier=self._tier, size=size, most=self._most)
+            return False
+        return self._write((put,), (size,))
+
+    def _write(self, puts: Sequence[Put], sizes: Sequence[int]) -> bool:
+        """Keep bodies, all or none."""
+        charge = sum(map(on_disk, sizes))
+        evicted = self._index.make_room(charge)
         if evicted is None:  # files of a past life are still being removed, or `account` took all there is
             self._count("cache_errors")
             return False
         self._count("cache_evictions", evicted)
         try:
-            row = self._row(put, size)
-            self._add(row, put.body)
+            rows = [self._row(put, size) for put, size in zip(puts, sizes, strict=True)]
+            self._index.add([(row, put.body) for row, put in zip(rows, puts, strict=True)])
         finally:
-            self._index.release(size)
-        if self._known.add((row.key, *row.tags)):
+            self._index.account(-charge)
+        if self._known.add([name for row in rows for name in (row.key, *row.tags)]):
             self._later(self._learn_names)
-        self._count("cache_puts")
+        self._count("cache_puts", len(puts))
         return True
 
     def _row(self, put: Put, size: int) -> Row:
-        key, tags = as_bytes(put.key), tuple(as_bytes(tag) for tag in put.tags)
+        key, tags = as_bytes(put.key), tuple(map(as_bytes, put.tags))
         digest = checksum_of(key, put.meta, put.sha256 or _sha256(put.body))
         used = int(self._clock.now())
         return Row(key, as_bytes(put.tenant), as_bytes(put.source), tags, size, digest, used, put.meta)
@@ -290,20 +308,7 @@ class FileStore:
     def _make_room(self) -> None:
         evicted = self._index.make_room(0)
         if evicted is not None:
-            self._index.release(0)
             self._count("cache_evictions", evicted)
-
-    def _add(self, row: Row, body: bytes | Path) -> None:
-        if isinstance(body, Path):
-            self._index.add(row, body)
-            return
-        path = self._shelf.temporary()
-        try:
-            write_new(path, body)
-            self._index.add(row, path)
-        except BaseException:
-            remove(path)
-            raise
 
     def _learn_names(self) -> None:
         self._known.fill(self._index.count_names(), self._index.names(self._is_closed))
@@ -381,7 +386,11 @@ class FileStore:
         return self._closed
 
 
-def _sha256(body: bytes | Path) -> bytes:
+def _size(body: bytes | str) -> int:
+    return len(body) if isinstance(body, bytes) else os.stat(body).st_size  # noqa: PTH116
+
+
+def _sha256(body: bytes | str) -> bytes:
     if isinstance(body, bytes):
         return hashlib.sha256(body).digest()
     fd = os.open(body, os.O_RDONLY | os.O_CLOEXEC)

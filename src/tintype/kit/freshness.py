@@ -73,6 +73,7 @@ def directives(cache_control: str) -> dict[str, str]:
     return found
 
 
+@lru_cache(256)  # origins say few different things, and each use of a binding asks
 def names_lifetime(cache_control: str, expires: str) -> bool:
     """Return whether an origin said how long its answer may be used ("not at all" included)."""
     said = directives(cache_control)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, TypeAlias
 
@@ -76,9 +77,8 @@ class Guard:
 
     def refusal(self, address: str) -> str:
         """Return why an address may not be connected to, "" if it may. What is no address is refused."""
-        try:
-            kind = kind_of(ip_address(address.partition("%")[0]))
-        except ValueError:
+        kind = _kind_named(address)
+        if kind is None:
             return "is no network address"
         opens = {
             "": True,
@@ -137,6 +137,15 @@ class _GuardedSocket(socket.socket):
     def connect_ex(self, address: Any, /) -> int:
         self._guard.check(address)
         return super().connect_ex(address)
+
+
+@lru_cache(1024)  # each connection looks at its peer three times, and most have few
+def _kind_named(address: str) -> str | None:
+    """Return the kind of an address, None: it is none."""
+    try:
+        return kind_of(ip_address(address.partition("%")[0]))
+    except ValueError:
+        return None
 
 
 def kind_of(address: Address) -> str:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeAlias
 
 from tintype.kit.fileindex import Found
@@ -46,8 +45,8 @@ class Hot:
     differ.
     """
 
-    def __init__(self, path: Callable[[int], Path], clock: Clock) -> None:
-        self._path, self._clock = path, clock
+    def __init__(self, file: Callable[[int], str], clock: Clock) -> None:
+        self._file, self._clock = file, clock
         self._places: dict[bytes, _Place] = {}
         self._lock = threading.Lock()
 
@@ -57,7 +56,7 @@ class Hot:
             return
         with self._lock:
             self._places.pop(key, None)
-            self._places[key] = _Place(str(self._path(found.id)), found)
+            self._places[key] = _Place(self._file(found.id), found)
             if len(self._places) > _MOST:
                 del self._places[next(iter(self._places))]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 
-# Of 16 bits a key, four are set: one in 400 that are not there looks as if it were, at the most.
-_BITS, _SET = 16, 4
+# Of 16 bits a key, four are set, all in one word of 64: one in 200 that are not there looks as if it were, at the most.
+_BITS = 16
 _LEAST = 65_536  # keys there is room for, in 128 kB
-_MOST_BYTES = 16 << 20  # enough for 8 million keys; beyond, more and more look as if they were there
+_MOST_WORDS = 2 << 20  # enough for 8 million keys, in 16 MB; beyond, more and more look as if they were there
 # Between two pages of keys read at a start, so that those who ask for something have their turn. Seconds.
 _PAUSE_S = 0.005
 
@@ -22,22 +23,25 @@ class Known:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bits: bytearray | None = None
-        self._coming: bytearray | None = None
+        self._words: array[int] | None = None
+        self._coming: array[int] | None = None
         self._added = self._room = 0
 
     def may(self, key: bytes) -> bool:
         """Return whether a key may be there; one that was put there and then added is never denied."""
-        bits = self._bits
-        return bits is None or all(bits[at >> 3] & (1 << (at & 7)) for at in _places(key, len(bits)))
+        words = self._words
+        if words is None:
+            return True
+        at, bits = _place(key, len(words))
+        return words[at] & bits == bits
 
     def add(self, keys: Sequence[bytes]) -> bool:
         """Add keys; True = it is time to `fill` it again, as keys that went away still take room."""
         with self._lock:
-            for bits in filter(None, (self._bits, self._coming)):
+            for words in filter(None, (self._words, self._coming)):
                 for key in keys:
-                    for at in _places(key, len(bits)):
-                        bits[at >> 3] |= 1 << (at & 7)
+                    at, bits = _place(key, len(words))
+                    words[at] |= bits
             self._added += len(keys)
             return self._coming is None and self._added > self._room
 
@@ -47,7 +51,7 @@ class Known:
             if self._coming is not None:
                 return
             self._room, self._added = _LEAST + 2 * count, 0
-            self._coming = bytearray(_bytes_for(self._room))
+            self._coming = array("Q", bytes(8 * _words_for(self._room)))
         filled = False
         try:
             for keys in pages:
@@ -56,16 +60,16 @@ class Known:
             filled = True
         finally:
             with self._lock:
-                self._bits, self._coming = (self._coming if filled else self._bits), None
+                self._words, self._coming = (self._coming if filled else self._words), None
 
 
-def _bytes_for(keys: int) -> int:
+def _words_for(keys: int) -> int:
     """Return a power of two, so that a place in it is cut out of a hash by a mask."""
-    return min(_MOST_BYTES, 1 << (keys * _BITS // 8 - 1).bit_length())
+    return min(_MOST_WORDS, 1 << (keys * _BITS // 64 - 1).bit_length())
 
 
-def _places(key: bytes, size: int) -> Iterator[int]:
-    """Return the bits of a key. Python's hash has a secret of the process: nobody can aim at one."""
-    number, mask = hash(key), 8 * size - 1
-    step = number >> 32 | 1
-    return ((number + turn * step) & mask for turn in range(_SET))
+def _place(key: bytes, words: int) -> tuple[int, int]:
+    """Return a key's word, and its bits in there. Python's hash has a secret of the process: nobody can aim at one."""
+    number = hash(key)
+    bits = 1 << (number & 63) | 1 << (number >> 6 & 63) | 1 << (number >> 12 & 63) | 1 << (number >> 18 & 63)
+    return number >> 24 & (words - 1), bits

@@ -38,6 +38,9 @@ PRAGMA user_version = {_VERSION};
 # Additions between two looks at the bound: counting a million rows takes some 10 ms.
 _PRUNE_EVERY = 4096
 _PAGE = 1000  # keys read at once
+# Written by one statement: around each the thread lets go of the interpreter, and then waits for it again. SQLite once took
+# 999 values.
+_ROWS = 64
 # New bindings are written this much later, together and with the header facts learnt meanwhile: no answer waits for a
 # transaction, and a kill costs half a second of them. Seconds.
 _LATER_S = 0.5
@@ -156,9 +159,11 @@ class Bindings:
 
     def _put(self, bindings: Sequence[Binding]) -> None:
         with self._db:
-            self._db.executemany(
-                "INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, bindings)
-            )
+            for start in range(0, len(bindings), _ROWS):
+                rows = [_row(binding) for binding in bindings[start : start + _ROWS]]
+                marks = ",".join(["(?,?,?,?,?,?,?,?,?,?)"] * len(rows))
+                values = [value for row in rows for value in row]
+                self._db.execute(f"INSERT OR REPLACE INTO binding VALUES {marks}", values)  # noqa: S608
             self._added += len(bindings)
             if self._added >= min(_PRUNE_EVERY, self._most):
                 self._added = 0

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -46,11 +45,11 @@ class Got:
 
     binding: Binding
     body: Body | None = None
-    path: Path | None = None
+    path: str | None = None
 
 
 class Origins:
-    """Fetches. `temporary` gives paths for bodies on their way in, `account` counts their bytes; see FileStore.
+    """Fetches. `temporary` gives names of files for bodies on their way in, `account` counts their bytes; see FileStore.
 
     What is new needs a ticket of `gate`, as it will be rendered; to ask whether something has changed does not. Who waits for
     a host holds no ticket: what cannot begin must not count as work that is ahead of others.
@@ -59,7 +58,7 @@ class Origins:
     def __init__(
         self,
         fetchers: Mapping[str, Fetcher],
-        temporary: Callable[[], Path],
+        temporary: Callable[[], str],
         account: Callable[[int], None],
         gate: Gate,
         *,
@@ -136,19 +135,9 @@ class Origins:
             fetched.cache_control, fetched.expires, fetched.age_s, fetched.vary, fetched.set_cookie, fetched.versioned
         )
         fresh = judge(said, self._rules, asked_at)
-        bytes_ = (
-            known
-            if fetched.unchanged and known
-            else Binding(
-                tenant=want.tenant,
-                url=want.ref.url,
-                digest=spool.digest,
-                size=spool.size,
-                info=known.info if known and known.digest == spool.digest else None,
-            )
-        )
+        now = self._clock.now()
         return replace(
-            bytes_,
+            known if fetched.unchanged and known else _of_body(want, known, spool),
             buster=want.ref.buster,
             forwarded=want.forwarded.digest,
             etag=fetched.etag,
@@ -156,10 +145,17 @@ class Origins:
             cache_control=fetched.cache_control,
             expires=fetched.expires,
             content_type=fetched.content_type,
-            fetched_at=self._clock.now(),
+            fetched_at=now,
             fresh_until=fresh.fresh_until,
             stale_until=fresh.stale_until,
             error_until=fresh.error_until,
             private=fresh.private or want.forwarded.private,
-            ahead_s=ahead_s(self._clock.now() - asked_at, 1.0 - random.random()),  # noqa: S311 - no secret
+            ahead_s=ahead_s(now - asked_at, 1.0 - random.random()),  # noqa: S311 - no secret
         )
+
+
+def _of_body(want: Want, known: Binding | None, spool: Spool) -> Binding:
+    """Return a binding to what came; its header facts, if it is what was known."""
+    digest = spool.digest
+    info = known.info if known and known.digest == digest else None
+    return Binding(tenant=want.tenant, url=want.ref.url, digest=digest, size=spool.size, info=info)

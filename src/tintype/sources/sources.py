@@ -23,6 +23,7 @@ from tintype.core.errors import (
 from tintype.core.info import ImageInfo
 from tintype.core.pipeline import SourceRef
 from tintype.core.values import fingerprint
+from tintype.kit.files import remove
 from tintype.kit.filestore import FileStore, Put
 from tintype.kit.flights import Flights
 from tintype.kit.freshness import State, renews_at, state_of
@@ -285,7 +286,7 @@ class SourceStore:
 
     def _discard(self, got: Got) -> None:
         if got.path is not None:
-            got.path.unlink(missing_ok=True)
+            remove(got.path)
             self._bodies.account(-got.binding.size)
 
     async def _keep_out(self, want: Want, got: Got) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,6 +13,7 @@ from tintype.core.binding import Binding
 from tintype.core.errors import SourceFailed, SourceTooLarge
 from tintype.core.foreign import foreign_name
 from tintype.core.sniff import HEAD_BYTES, sniff
+from tintype.kit.files import remove
 
 # Small pieces are written together: each write finds its place in the file anew. Bytes, and how many the kernel takes
 # from where they are (IOV_MAX of Linux and macOS is 1024); more are tiny ones, joined first.
@@ -30,7 +29,7 @@ class Spool:
 
     def __init__(
         self,
-        path: Path,
+        path: str,
         most: int,
         account: Callable[[int], None] = lambda _: None,
         began: Callable[[], None] = lambda: None,
@@ -48,7 +47,7 @@ class Spool:
     @property
     def digest(self) -> str:
         """The SHA-256 of what was written. Raises as `write`."""
-        with self._lock, _as_failure():
+        with self._lock:
             self._flush()
         return self._hash.hexdigest()
 
@@ -69,14 +68,15 @@ class Spool:
             self._pieces.append(chunk)
             self._held += len(chunk)
             if self._held >= _BATCH or self._closed:
-                with _as_failure():
-                    self._flush()
+                self._flush()
 
     def body(self) -> Body:
-        """Return the body, which from now on needs neither the spool nor the file's name. Raises as `write`."""
-        with self._lock, _as_failure():
+        """End writing, and return the body, which needs neither the spool nor the file's name. Raises as `write`."""
+        with self._lock:
             self._flush()
-            return Body(os.dup(self._file()), self.size)
+            body = Body(self._file(), self.size)
+            self._fd, self._closed = -1, True
+        return body
 
     def close(self) -> None:
         """End writing; the file stays."""
@@ -89,22 +89,29 @@ class Spool:
 
     def _flush(self) -> None:
         pieces, size = self._pieces, self._held
+        if not size:
+            return
         self._pieces, self._held = [], 0
-        if size:
-            file = self._file()
-            self._account(size)
-            self._written += size
-            if len(pieces) > _VECTOR:
-                pieces = [b"".join(pieces)]
+        if len(pieces) > _VECTOR:
+            pieces = [b"".join(pieces)]
+        file = self._file()
+        self._account(size)
+        self._written += size
+        try:
             _write_all(file, pieces, size)
-            for piece in pieces:
-                self._hash.update(piece)
+        except OSError as error:
+            raise _unwritten(error) from None
+        for piece in pieces:
+            self._hash.update(piece)
 
     def _file(self) -> int:
         if self._closed:
             raise SourceFailed("The fetch has ended")
         if self._fd < 0:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise _unwritten(error) from None
         return self._fd
 
     def __enter__(self) -> Self:
@@ -115,8 +122,7 @@ class Spool:
     ) -> None:
         self.close()
         if kind is not None:
-            with contextlib.suppress(FileNotFoundError):
-                self.path.unlink()
+            remove(self.path)
             self._account(-self._written)
 
 
@@ -178,12 +184,8 @@ class SourceLease:
         self.close()
 
 
-@contextlib.contextmanager
-def _as_failure() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SourceFailed(f"The source could not be written to disk: {error.strerror}") from None
+def _unwritten(error: OSError) -> SourceFailed:
+    return SourceFailed(f"The source could not be written to disk: {error.strerror}")
 
 
 def _write_all(fd: int, pieces: Sequence[bytes], size: int) -> None:
