@@ -58,12 +58,18 @@ class Simulated:
     def ask(self, now: float, node: int) -> None:
         if not self.asking[node]:
             self.asking[node] = True
+            self.at(now + self.random.uniform(0, 0.02), "tell", node)
+
+    def tell(self, now: float, node: int, _: object) -> None:
+        wanted = self.purses[node].wanted(now)
+        if any(wanted):
             self.questions += 1
-            wanted = self.purses[node].wanted(now)
             self.at(now + self.random.uniform(0, 0.05), "decide", node, wanted)
+        else:
+            self.done(now, node)
 
     def decide(self, now: float, node: int, wanted: tuple[float, float]) -> None:
-        need, extra = wanted
+        need, extra = (round(ms, 6) for ms in wanted)  # as Valkey is told, and tells
         decision = spend(self.account, self.policies, need, now)
         if decision.allowed:
             room = min(max(0.0, one.left_ms - need) for one in decision.allowances)
@@ -71,14 +77,16 @@ class Simulated:
             self.account = give_back(decision.account, need - charged)
         else:
             charged, self.account = 0.0, decision.account
-        leased = Leased(charged, dict(self.account.owed_ms))
-        self.at(now + self.random.uniform(0, 0.05), "answer", node, (leased, need))
+        leased = Leased(round(charged, 6), dict(self.account.owed_ms))
+        self.at(now + self.random.uniform(0, 0.05), "answer", node, (leased, wanted[0]))
 
     def answer(self, now: float, node: int, value: tuple[Leased, float]) -> None:
-        purse = self.purses[node]
-        purse.granted(*value, now)
+        self.purses[node].granted(*value, now)
+        self.done(now, node)
+
+    def done(self, now: float, node: int) -> None:
         self.asking[node] = False
-        waiting, self.waiting[node], purse.needs = self.waiting[node], [], []
+        waiting, self.waiting[node], self.purses[node].needs = self.waiting[node], [], []
         for ms in waiting:
             self.want(now, node, ms)
 

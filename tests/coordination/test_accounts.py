@@ -125,6 +125,19 @@ async def test_requests_ask_seldom(join: Join, server: Server) -> None:
     assert calls < 50
 
 
+async def test_what_was_to_be_leased_ahead_and_is_not_needed_any_more_is_no_refusal(join: Join) -> None:
+    spender, quota, now = await join(), QuotaSettings(ms_per_s=1000, burst_s=100), [time.monotonic()]
+    spender.node.clock.monotonic = lambda: now[0]  # type: ignore[method-assign]
+    assert await spender.spend(quota, 100.0)  # and as much is leased ahead
+    asks = spender.leasing._asks
+    await spender.node.until(lambda: not asks)
+    assert await spender.spend(quota, 60.0)  # and more than what is left should be held
+    assert asks
+    now[0] += 2  # what was spent two seconds ago asks for less
+    await spender.node.until(lambda: not asks)
+    assert await spender.spend(quota, 50.0)
+
+
 async def test_what_one_spends_the_other_cannot(join: Join) -> None:
     first, second = await join(), await join()
     quota = QuotaSettings(ms_per_day=1000)

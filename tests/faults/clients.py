@@ -69,3 +69,5 @@ class Flood(Threads):
             else:
                 with self._lock:
                     self.seen[status] += 1
+                if status == 503:
+                    self.stop.wait(0.02)  # else refusing them takes the processor from what is tested

@@ -41,6 +41,17 @@ class Clock:
         return time.monotonic() + self.ahead_s
 
 
+class Standing(Clock):
+    """A clock that only a test moves, for what must not depend on how fast the machine is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self._began + self.ahead_s
+
+
 class Lasting:
     stale_while_revalidate_s = 60.0
     stale_if_error_s = 1000.0
@@ -105,9 +116,10 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         limits: Limits | None = None,
         lasting: type[Lasting] = Lasting,
         gate: Gate | None = None,
+        clock: Clock | None = None,
         **settings: object,
     ) -> Desk:
-        clock, log = Clock(), io.StringIO()
+        clock, log = clock or Clock(), io.StringIO()
         telemetry = NodeTelemetry(TelemetrySettings(), out=log, strict=True)
         chosen = SourceSettings(**({"allow_loopback": True} | settings))  # type: ignore[arg-type]
         sources = open_sources(

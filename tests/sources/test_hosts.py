@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.gates import patient
-from tests.sources.conftest import Desk, Make
+from tests.sources.conftest import Desk, Make, Standing
 from tests.sources.origin import Asked, Origin
 from tests.sources.test_sources import until
 from tintype.admission.asker import Lane
@@ -228,34 +228,36 @@ async def test_a_wait_is_told_by_what_comes_first(make: Make, origin: Origin) ->
     assert SourceBusy in await ends(*fetches)
 
 
-async def test_a_host_that_slows_down_is_asked_for_less_at_once(desk: Desk, origin: Origin) -> None:
+async def most_at_once(desk: Desk, origin: Origin, name: str, count: int, seconds: float) -> int:
+    """Ask for so many sources; all that are under way are answered together, so long after by the desk's clock."""
+    held, known = Held(origin, *paths(count, name)), desk.sources._origins._hosts._hosts
+    fetches = [asyncio.create_task(desk.bind(origin.url + path)) for path in paths(count, name)]
+    answered = 0
+
+    def all_wait() -> bool:
+        left = held.running + sum(len(host.line) for host in known.values())
+        return sum(fetch.done() for fetch in fetches) == answered == count - left
+
+    while answered < count:
+        await until(all_wait)
+        answered += held.running
+        desk.clock.ahead_s += seconds
+        held.go.set()
+        held.go = asyncio.Event()
+    await asyncio.gather(*fetches)
+    return held.most
+
+
+async def test_a_host_that_slows_down_is_asked_for_less_at_once(make: Make, origin: Origin) -> None:
     """Answers of half a second from a host that took a hundredth: the most under way at once goes down."""
-    seconds, running, most = 0.01, 0, 0
-
-    async def answer(asked: Asked) -> None:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(seconds)
-        running -= 1
-        await asked.answer(cache_control="max-age=100")
-
-    async def peak(name: str, count: int) -> int:
-        nonlocal most
-        most = 0
-        origin.on |= dict.fromkeys(paths(count, name), answer)
-        await asyncio.gather(*(desk.bind(origin.url + path) for path in paths(count, name)))
-        return most
-
-    most_quick = await peak("quick", 100)
-    assert most_quick >= 16
-    seconds = 0.5
-    await peak("slow", 90)
-    assert await peak("slower", 20) < 0.6 * most_quick
-    seconds = 0.01
+    desk = make(clock=Standing())
+    quick = await most_at_once(desk, origin, "quick", 100, 0.01)
+    assert quick >= 16
+    await most_at_once(desk, origin, "slow", 90, 0.5)
+    assert await most_at_once(desk, origin, "slower", 20, 0.5) < 0.6 * quick
     for turn in range(10):
-        await peak(f"quick-again-{turn}-", 20)
-    assert await peak("quicker", 50) > 0.6 * most_quick
+        await most_at_once(desk, origin, f"quick-again-{turn}-", 20, 0.01)
+    assert await most_at_once(desk, origin, "quicker", 50, 0.01) > 0.6 * quick
 
 
 async def test_the_store_of_objects_is_a_host_too(make: Make) -> None:

@@ -21,6 +21,9 @@ _AHEAD_S, _PARTS = 1.0, 16
 _IDLE_S = 5.0
 # After a refusal, nobody asks again for as much before that.
 _CALM_S = 0.05
+# What is asked for is told in millionths of a millisecond. A need that was rounded down would be met by less than it, which
+# is what a refusal is.
+_EXACT = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,12 @@ class Purse:
         return tuple(replace(one, wait_s=max(one.wait_s, calm_s)) for one in decision.allowances)
 
     def wanted(self, now: float) -> tuple[float, float]:
-        """Return what to ask for: what the first who waits needs beside what is held, and what is welcome beyond."""
+        """Return what to ask for: what the first who waits needs beside what is held, and what is welcome beyond.
+
+        Both may be 0 for who does not ask at once: what seemed low is enough a little later. Then there is nothing to ask.
+        """
         first, *others = self.needs or [0.0]
-        return max(0.0, first - self.held_ms), sum(others) + self._short_ms(now)
+        return _rounded_up(first - self.held_ms), _rounded_up(sum(others) + self._short_ms(now))
 
     def is_low(self, now: float) -> bool:
         """Return whether it is time to lease ahead."""
@@ -109,3 +115,7 @@ class Purse:
 
     def _lately_ms(self, now: float) -> float:
         return self._spent_ms * math.exp(-max(0.0, now - self._spent_at) / _AHEAD_S)
+
+
+def _rounded_up(ms: float) -> float:
+    return max(0, math.ceil(ms * _EXACT)) / _EXACT

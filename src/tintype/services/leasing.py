@@ -94,6 +94,8 @@ class Leasing:
 
     async def _asked(self, claim: Claim, purse: Purse) -> bool:
         need_ms, extra_ms = purse.wanted(self._clock.monotonic())
+        if not need_ms and not extra_ms:
+            return True
         leased = await self._accounts.lease(_name(claim), purse.policies, need_ms, extra_ms)
         if leased is not None:
             purse.granted(leased, need_ms, self._clock.monotonic())
