@@ -30,7 +30,7 @@ class Spender:
     """What of a node spends."""
 
     def __init__(self, node: Node, ahead_s: float = 0.0) -> None:
-        node.clock.monotonic = lambda: time.monotonic() + ahead_s  # type: ignore[method-assign]
+        node.clock.monotonic = lambda: time.monotonic() + ahead_s
         self.node, self.leasing = node, Leasing(ValkeyAccounts(node.link), node.clock)
 
     async def spend(self, quota: QuotaSettings, ms: float, holder: Holder = Holder.TENANT) -> bool:
@@ -127,7 +127,7 @@ async def test_requests_ask_seldom(join: Join, server: Server) -> None:
 
 async def test_what_was_to_be_leased_ahead_and_is_not_needed_any_more_is_no_refusal(join: Join) -> None:
     spender, quota, now = await join(), QuotaSettings(ms_per_s=1000, burst_s=100), [time.monotonic()]
-    spender.node.clock.monotonic = lambda: now[0]  # type: ignore[method-assign]
+    spender.node.clock.monotonic = lambda: now[0]
     assert await spender.spend(quota, 100.0)  # and as much is leased ahead
     asks = spender.leasing._asks
     await spender.node.until(lambda: not asks)
@@ -180,7 +180,7 @@ async def test_without_word_from_valkey_nobody_refuses_and_nobody_waits(join: Jo
     assert await spender.spend(quota, 1000.0)
     assert not await spender.spend(quota, 1000.0)
     getattr(server, fault)()
-    spender.node.clock.monotonic = lambda: time.monotonic() + 1e6  # type: ignore[method-assign]
+    spender.node.clock.monotonic = lambda: time.monotonic() + 1e6
     for _ in range(3):
         assert await spender.spend(quota, 1000.0)
     tries = [spender.spend(quota, 1000.0) for _ in range(500)]
