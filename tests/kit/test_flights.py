@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tintype.core.errors import BrokenImage, DeadlinePassed, Draining
+from tintype.admission.asker import Asker, Lane
+from tintype.core.errors import BrokenImage, DeadlinePassed, Draining, Shed, TintypeError
 from tintype.kit.flights import Flights
 
 LATER = 60.0
 
 
-def within(seconds: float) -> float:
-    return time.monotonic() + seconds
+def within(seconds: float, lane: Lane = Lane.INTERACTIVE, *, firm: bool = False) -> Asker:
+    return Asker("t", lane=lane, deadline=time.monotonic() + seconds, firm=firm)
 
 
 class Work:
@@ -90,7 +94,7 @@ async def test_if_the_beginner_had_less_time_the_others_begin_once_more_together
     flights, starts = Flights[str](), []
     gate = asyncio.Event()
 
-    def flying(name: str, deadline: float) -> asyncio.Task[str]:
+    def flying(name: str, asker: Asker) -> asyncio.Task[str]:
         async def start() -> str:
             starts.append(name)
             await gate.wait()
@@ -98,7 +102,7 @@ async def test_if_the_beginner_had_less_time_the_others_begin_once_more_together
                 raise DeadlinePassed
             return name
 
-        return asyncio.create_task(flights.join("k", start, deadline))
+        return asyncio.create_task(flights.join("k", start, asker))
 
     hasty = flying("hasty", within(0.05))
     await settle()
@@ -200,3 +204,200 @@ async def test_closing_ends_what_is_under_way_with_a_word_for_those_who_wait() -
     with pytest.raises(Draining):
         await caller
     assert len(flights) == 0
+
+
+# Lanes: nobody is held up by who began
+
+
+class Told:
+    """A flight for each who joins, by name: waits until it is told what comes of it. `log`: what happened in order."""
+
+    def __init__(self, flights: Flights[str]) -> None:
+        self.flights = flights
+        self.log: list[str] = []
+        self.told: dict[str, asyncio.Future[str]] = {}
+
+    def join(self, name: str, asker: Asker) -> asyncio.Task[str]:
+        async def start() -> str:
+            self.log.append(f"{name} starts")
+            self.told[name] = asyncio.get_running_loop().create_future()
+            try:
+                return await self.told[name]
+            finally:
+                await asyncio.sleep(0)  # to give back what is held may take a while
+                self.log.append(f"{name} ends")
+
+        return asyncio.create_task(self.flights.join("k", start, asker))
+
+
+async def test_a_higher_lane_begins_what_is_queued_anew_for_all() -> None:
+    told = Told(flights := Flights[str]())
+    prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
+    await settle()
+    assert not flights.carries("k", within(LATER))
+    assert flights.carries("k", within(LATER, Lane.JOB))
+    looked_at = told.join("looked at", within(LATER))
+    await settle()
+    assert told.log == ["prefetch starts", "prefetch ends", "looked at starts"]
+    assert flights.carries("k", within(LATER))
+    told.told["looked at"].set_result("made")
+    assert [await prefetch, await looked_at] == ["made", "made"]
+    assert len(flights) == 0
+
+
+async def test_what_is_under_way_is_waited_for_by_any_lane() -> None:
+    told = Told(flights := Flights[str]())
+    prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
+    await settle()
+    flights.began("k")
+    looked_at = told.join("looked at", within(LATER))
+    await settle()
+    told.told["prefetch"].set_result("made")
+    assert [await prefetch, await looked_at] == ["made", "made"]
+    assert told.log == ["prefetch starts", "prefetch ends"]
+
+
+async def test_a_lower_lane_changes_nothing() -> None:
+    told = Told(Flights[str]())
+    looked_at = told.join("looked at", within(LATER))
+    await settle()
+    prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
+    await settle()
+    prefetch.cancel()
+    told.told["looked at"].set_result("made")
+    assert await looked_at == "made"
+    assert told.log == ["looked at starts", "looked at ends"]
+
+
+async def test_who_lost_the_lead_may_leave_and_the_flight_goes_on() -> None:
+    told = Told(Flights[str]())
+    prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
+    await settle()
+    looked_at = told.join("looked at", within(LATER))
+    prefetch.cancel()
+    await settle()
+    told.told["looked at"].set_result("made")
+    assert await looked_at == "made"
+
+
+async def test_a_refusal_is_that_of_the_lane_it_was_said_to() -> None:
+    """It was refused after it had begun, so that nobody could begin it anew before."""
+    told = Told(flights := Flights[str]())
+    prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
+    await settle()
+    flights.began("k")
+    others = [told.join(f"looked at {at}", within(LATER + at)) for at in range(5)]
+    await settle()
+    told.told["prefetch"].set_exception(Shed("for prefetches"))
+    with pytest.raises(Shed):
+        await prefetch
+    await settle()
+    assert "k" in flights
+    told.told["looked at 4"].set_result("made")
+    assert await asyncio.gather(*others) == ["made"] * 5
+    assert told.log[2:] == ["looked at 4 starts", "looked at 4 ends"]
+
+
+async def test_what_one_is_refused_all_are_who_are_no_better_off() -> None:
+    told = Told(flights := Flights[str]())
+    callers = [told.join(f"{at}", within(LATER + at)) for at in range(3)]
+    callers.append(told.join("prefetch", within(LATER, Lane.PREFETCH)))
+    await settle()
+    told.told["0"].set_exception(Shed("for all"))
+    results = await asyncio.gather(*callers, return_exceptions=True)
+    assert [type(result) for result in results] == [Shed] * 4
+    assert told.log == ["0 starts", "0 ends"]
+    assert len(flights) == 0
+
+
+async def test_lanes_and_deadlines_that_cross_are_tried_in_turn_and_then_all_know() -> None:
+    told = Told(flights := Flights[str]())
+    short = [told.join(f"looked at {at}", within(LATER - at)) for at in range(2)]
+    longest = told.join("prefetch", within(2 * LATER, Lane.PREFETCH))
+    await settle()
+    told.told["looked at 0"].set_exception(DeadlinePassed("too late"))
+    await settle()
+    assert [type((await asyncio.gather(one, return_exceptions=True))[0]) for one in short] == [DeadlinePassed] * 2
+    told.told["prefetch"].set_exception(DeadlinePassed("too late"))
+    with pytest.raises(DeadlinePassed):
+        await longest
+    assert len(flights) == 0
+
+
+async def test_a_leader_without_time_fails_nobody_who_has_time() -> None:
+    """Whatever the order in which they came: who has the most time tries once for all."""
+    told = Told(Flights[str]())
+    hasty = told.join("hasty", within(0.05))
+    others = [told.join(f"{at}", within(0.2 + at * LATER)) for at in range(3)]
+    with pytest.raises(DeadlinePassed):
+        await hasty
+    told.told["hasty"].set_exception(DeadlinePassed("by the leader's clock"))
+    await settle()
+    assert told.log[-1] == "2 starts"
+    told.told["2"].set_result("made")
+    assert await asyncio.gather(*others) == ["made"] * 3
+
+
+async def test_what_is_refused_for_a_deadline_of_its_own_is_tried_by_who_has_more_time() -> None:
+    told = Told(Flights[str]())
+    hasty = told.join("hasty", within(1.0, firm=True))
+    patient = told.join("patient", within(LATER))
+    await settle()
+    told.told["hasty"].set_exception(Shed("it would not be done by then"))
+    with pytest.raises(Shed):
+        await hasty
+    await settle()
+    told.told["patient"].set_result("made")
+    assert await patient == "made"
+
+
+async def test_closing_while_a_refusal_is_told_leaves_nothing_behind() -> None:
+    told = Told(flights := Flights[str]())
+    prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
+    await settle()
+    flights.began("k")
+    looked_at = told.join("looked at", within(LATER))
+    await settle()
+    told.told["prefetch"].set_exception(Shed("for prefetches"))
+    await flights.close()
+    results = await asyncio.gather(prefetch, looked_at, return_exceptions=True)
+    assert {type(result) for result in results} <= {Shed, Draining}
+    assert len(flights) == 0
+
+
+@given(st.data())
+def test_whatever_comes_everybody_is_answered_once_and_nobody_is_held_up(data: st.DataObject) -> None:
+    asyncio.run(_played(data))
+
+
+async def _played(data: st.DataObject) -> None:
+    """Play joins, leavings, beginnings and ends in any order; look at what must hold after each."""
+    told = Told(flights := Flights[str]())
+    joined: dict[str, tuple[asyncio.Task[str], Lane]] = {}
+    ends: dict[str, Callable[[asyncio.Future[str]], None]] = {
+        "done": lambda future: future.set_result("made"),
+        "refused": lambda future: future.set_exception(Shed("no")),
+        "broken": lambda future: future.set_exception(BrokenImage("no")),
+    }
+    for step in data.draw(st.lists(st.sampled_from(["join", "join", "leave", "began", *ends]), max_size=20)):
+        waiting = {name: lane for name, (task, lane) in joined.items() if not task.done()}
+        leads = [name for name, future in told.told.items() if not future.done()]
+        assert len(leads) <= 1
+        if step == "join":
+            lane = data.draw(st.sampled_from(Lane))
+            name = f"{len(joined)}"
+            joined[name] = told.join(name, within(LATER, lane)), lane
+        elif step == "leave" and waiting:
+            joined[data.draw(st.sampled_from(sorted(waiting)))][0].cancel()
+        elif step == "began":
+            flights.began("k")
+        elif step in ends and leads:
+            ends[step](told.told[leads[0]])
+        await settle()
+        lanes = [lane for task, lane in joined.values() if not task.done()]
+        assert not lanes or flights.carries("k", within(LATER, min(lanes)))
+    await flights.close()
+    results = await asyncio.gather(*(task for task, _ in joined.values()), return_exceptions=True)
+    assert all(result == "made" or isinstance(result, TintypeError | asyncio.CancelledError) for result in results)
+    assert len(flights) == 0
+    assert len([line for line in told.log if "starts" in line]) == len([line for line in told.log if "ends" in line])

@@ -7,23 +7,62 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from tintype.core.errors import DeadlinePassed, Draining
+from tintype.admission.asker import Asker
+from tintype.admission.heirs import better_off, overtakes, urgency
+from tintype.core.errors import DeadlinePassed, Draining, QuotaExceeded, Shed, SourceBusy
 
 T = TypeVar("T")
 
+# What is said to who asks, and not of what is asked for.
+_REFUSALS = (DeadlinePassed, QuotaExceeded, Shed, SourceBusy)
+
+
+class _Waiter(Generic[T]):
+    """One that waits. `start`: how it would do the work itself; `answer`: what has ended for it, while others go on."""
+
+    def __init__(self, asker: Asker, start: Callable[[], Awaitable[T]]) -> None:
+        self.asker, self.start = asker, start
+        self.answer: asyncio.Task[T] | None = None
+
+    def lead(self, after: asyncio.Task[T] | None) -> asyncio.Task[T]:
+        """Start the work, once what it takes the place of has given back what it held."""
+
+        async def fly() -> T:
+            if after is not None:
+                await asyncio.wait((after,))
+            return await self.start()
+
+        return asyncio.get_running_loop().create_task(fly())
+
 
 class _Flight(Generic[T]):
-    def __init__(self, task: asyncio.Task[T]) -> None:
-        self.task = task
-        self.waiters = 0
+    """`task` is the work as `leader` does it. The leader may have gone, others wait."""
+
+    def __init__(self, leader: _Waiter[T]) -> None:
+        self.leader, self.task = leader.asker, leader.lead(None)
+        self.waiters: dict[_Waiter[T], None] = {}  # in order
         self.began = False
+
+    @property
+    def queued(self) -> bool:
+        return not self.began and not self.task.done()
+
+    def held_up(self, asker: Asker) -> bool:
+        """Tell whether one would have its turn sooner if it led."""
+        return self.queued and overtakes(asker, self.leader)
+
+    def led_by(self, leader: _Waiter[T]) -> None:
+        """Begin anew, for another."""
+        self.task.cancel()
+        self.leader, self.task, self.began = leader.asker, leader.lead(self.task), False
 
 
 class Flights(Generic[T]):
     """One flight a key. A flight is nobody's: who began it may leave, and it goes on for those who still wait.
 
     A flight that nobody waits for any more is cancelled, unless it has called `began`: what is queued is dropped,
-    what is running finishes (and, by its own last lines, ends up in a cache).
+    what is running finishes (and, by its own last lines, ends up in a cache). Until then, one in a higher lane who joins begins
+    it anew for all: it has its turn, and is refused, as if it had come alone.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -36,23 +75,35 @@ class Flights(Generic[T]):
     def __contains__(self, key: str) -> bool:
         return key in self._flights
 
-    async def join(self, key: str, start: Callable[[], Awaitable[T]], deadline: float) -> T:
-        """Return what `start` returns, from a flight under way or, if there is none, a new one.
+    def carries(self, key: str, asker: Asker) -> bool:
+        """Tell whether a flight is under way that one would wait for, and not begin anew."""
+        flight = self._flights.get(key)
+        return flight is not None and not flight.held_up(asker)
 
-        Its errors are everybody's, but for one: if the flight ran out of the time that its beginner had, or could not be
-        made in it, the others with time left begin another one, once.
+    async def join(self, key: str, start: Callable[[], Awaitable[T]], asker: Asker) -> T:
+        """Return what `start` returns, from a flight under way or, if there is none as urgent, a new one.
+
+        Its errors are everybody's, but for what its leader was refused: those who are better off (`admission.heirs`) try again.
 
         Raises:
-            DeadlinePassed: `deadline` (monotonic) passed; the flight goes on for the others.
+            DeadlinePassed: the asker's deadline passed; the flight goes on for the others.
             Draining: `close` ended the flight.
         """
-        mine = key not in self._flights
+        me = _Waiter(asker, start)
+        flight = self._boarded(key, me)
+        flight.waiters[me] = None
         try:
-            return await self._wait(key, start, deadline)
-        except DeadlinePassed:
-            if mine or self._monotonic() >= deadline:
-                raise
-        return await self._wait(key, start, deadline)
+            task = await self._waited(flight, me)
+        finally:
+            flight.waiters.pop(me, None)
+            if not flight.waiters and flight.queued:
+                self._forget(key, flight)
+                flight.task.cancel()
+        if not task.done():
+            raise DeadlinePassed
+        if task.cancelled():
+            raise Draining
+        return task.result()
 
     def began(self, key: str) -> None:
         """Mark a flight as under way, so that it finishes even if nobody waits. Called from within `start`."""
@@ -61,40 +112,53 @@ class Flights(Generic[T]):
 
     async def close(self) -> None:
         """Cancel all flights and wait for their end."""
-        tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [flight.task for flight in self._flights.values()]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _wait(self, key: str, start: Callable[[], Awaitable[T]], deadline: float) -> T:
-        flight = self._flights.get(key) or self._begin(key, start)
-        flight.waiters += 1
-        try:
-            await asyncio.wait((flight.task,), timeout=max(0.0, deadline - self._monotonic()))
-        finally:
-            flight.waiters -= 1
-            if not flight.waiters and not flight.began and not flight.task.done():
-                self._forget(key, flight)
-                flight.task.cancel()
-        if not flight.task.done():
-            raise DeadlinePassed
-        if flight.task.cancelled():
-            raise Draining
-        return flight.task.result()
-
-    def _begin(self, key: str, start: Callable[[], Awaitable[T]]) -> _Flight[T]:
-        async def fly() -> T:
-            return await start()
-
-        flight = _Flight(asyncio.get_running_loop().create_task(fly()))
-        self._flights[key] = flight
-        flight.task.add_done_callback(lambda _: self._landed(key, flight))
+    def _boarded(self, key: str, me: _Waiter[T]) -> _Flight[T]:
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight(me)
+        elif flight.held_up(me.asker):
+            flight.led_by(me)
+        else:
+            return flight
+        self._watch(key, flight)
         return flight
 
-    def _landed(self, key: str, flight: _Flight[T]) -> None:
-        self._forget(key, flight)
-        if not flight.task.cancelled():
-            flight.task.exception()  # looked at, so that one without waiters is no warning
+    async def _waited(self, flight: _Flight[T], me: _Waiter[T]) -> asyncio.Task[T]:
+        """Wait for a flight, whoever leads it; returns what has ended, or has not in time."""
+        while True:
+            task = flight.task
+            await asyncio.wait((task,), timeout=max(0.0, me.asker.deadline - self._monotonic()))
+            if me.answer is not None:
+                return me.answer
+            if task is flight.task or not task.done():
+                return task
+
+    def _watch(self, key: str, flight: _Flight[T]) -> None:
+        flight.task.add_done_callback(lambda task: self._landed(key, flight, task))
+
+    def _landed(self, key: str, flight: _Flight[T], task: asyncio.Task[T]) -> None:
+        error = None if task.cancelled() else task.exception()  # looked at, so that one without waiters is no warning
+        if task is not flight.task:
+            return  # another leads
+        left = self._left(flight, error) if isinstance(error, _REFUSALS) else {}
+        if not left:
+            self._forget(key, flight)
+            return
+        for one in flight.waiters:
+            one.answer = None if one in left else task
+        flight.waiters = left
+        flight.led_by(min(left, key=lambda one: urgency(one.asker)))
+        self._watch(key, flight)
+
+    def _left(self, flight: _Flight[T], error: BaseException) -> dict[_Waiter[T], None]:
+        """Return who may have what the leader was refused."""
+        now, expired = self._monotonic(), isinstance(error, DeadlinePassed)
+        return {one: None for one in flight.waiters if better_off(one.asker, flight.leader, now, expired=expired)}
 
     def _forget(self, key: str, flight: _Flight[T]) -> None:
         if self._flights.get(key) is flight:

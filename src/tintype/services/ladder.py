@@ -77,7 +77,8 @@ class Ladder:
 
     async def _batched(self, view: View, began: Began) -> Made | None:
         """Join a batch that is still open, or wait for the rung that is being made."""
-        key = f"{view.binding.tenant} {view.binding.digest} {view.overlays} {view.behind}"
+        asker = self._jobs.asker(view)  # what somebody looks at is not made along with what may wait, nor after it
+        key = f"{view.binding.tenant} {view.binding.digest} {view.overlays} {view.behind} {asker.lane}"
         taken = key in self._flights and key not in self._open
         mine = view, began
         batch = [] if taken else self._open.setdefault(key, [])
@@ -86,8 +87,7 @@ class Ladder:
         if taken and (view.low is None or key not in self._rising):
             return None
         try:
-            deadline = self._jobs.deadline(behind=view.behind)
-            made = await self._flights.join(key, lambda: self._gather(key, batch), deadline)
+            made = await self._flights.join(key, lambda: self._gather(key, batch), asker)
         finally:
             batch.remove(mine)
         return made.get(view.key) or await self._read(view, began)

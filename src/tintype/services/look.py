@@ -177,7 +177,7 @@ class Look:
             return await self._probe(want, binding, most)
         ref = want.asked.pipeline.source
         key = f"{want.tenant.name} {binding.digest} {most} {want.forwarded.digest} {ref.buster} {ref.url}"
-        return await self._flights.join(key, lambda: self._probe(want, binding, most), want.deadline)
+        return await self._flights.join(key, lambda: self._probe(want, binding, most), want.asker)
 
     async def _probe(self, want: Want, binding: Binding, source_pixels: int) -> Binding:
         ref = want.asked.pipeline.source

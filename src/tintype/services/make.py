@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import TypeAlias
 
+from tintype.admission.asker import Asker
 from tintype.admission.gate import Gate
 from tintype.core.asked import Asked
 from tintype.core.entry import Entry, EntryFacts, Names
@@ -55,13 +56,13 @@ class Make:
         return self._ladder.crowd.coming(want)
 
     def under_way(self, view: View) -> bool:
-        """Tell whether the result is being made, so that it costs nothing to wait for it."""
-        return view.key in self._flights
+        """Tell whether the result is being made, and no later than for this want, so that it costs nothing to wait for it."""
+        return self._flights.carries(view.key, self._asker(view))
 
     async def __call__(self, view: View, timings: Timings) -> Found:
         """Return the result, rendering it or waiting for a render under way. Raises TintypeError, Moved."""
         begun = self._clock.monotonic()
-        if view.want.firm and not view.behind and view.key not in self._flights:
+        if view.want.firm and not view.behind and not self.under_way(view):
             self._gate.in_time(view.want.asker, view.ways[-1].plan, begun)
         try:
             if view.binding.private or view.key in self._flights:
@@ -70,9 +71,8 @@ class Make:
                 timings.outcome = "private"
                 async with self._spending.on(view, lambda: None) as began:
                     return view.key, await self._render(view, timings, began)
-            timings.outcome = "shared"  # who leads the flight says miss
-            deadline = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
-            key, entry = await self._flights.join(view.key, lambda: self._keep(view, timings), deadline)
+            timings.outcome = "shared"  # who makes it says miss
+            key, entry = await self._flights.join(view.key, lambda: self._keep(view, timings), self._asker(view))
             if timings.outcome == "shared":
                 timings.from_rung = view.low is not None and key == view.low.key
                 await self._cache.get(key, names_of(view))  # it is kept by the names of who led the flight
@@ -92,15 +92,18 @@ class Make:
                     timings.outcome = "shared" if waited else "hit"
                     return found
                 if lead is not None:
-                    timings.outcome = "miss"
-                    return await self._led(view, timings, lead, generation)
+                    made = await self._led(view, timings, lead, generation)
+                    timings.outcome = "miss"  # another may have begun anew meanwhile: who has made it counts
+                    return made
             waited = True
 
     def _half_time(self, view: View) -> float:
         """Return until when another node's render may be waited for: what is left then is for one here."""
         now = self._clock.monotonic()
-        end = self._jobs.deadline(behind=True) if view.behind else view.want.deadline
-        return now + (end - now) / 2
+        return now + (self._asker(view).deadline - now) / 2
+
+    def _asker(self, view: View) -> Asker:
+        return self._jobs.asker(view) if view.behind else view.want.asker
 
     async def _kept(self, view: View) -> Found | None:
         for way in view.ways:
@@ -111,10 +114,16 @@ class Make:
 
     async def _led(self, view: View, timings: Timings, lead: Lead, generation: int) -> Found:
         """Make the result as the one who leads, and keep it."""
-        # What a worker has begun finishes into the cache, even if every client has gone.
-        async with self._spending.on(view, lambda: self._flights.began(view.key)) as began:
+
+        def kept() -> None:
+            self._flights.began(view.key)
+
+        # What a worker has begun finishes into the cache, even if every client has gone. A worker behind all others may take
+        # long: who comes does not wait for that one.
+        async with self._spending.on(view, (lambda: None) if view.behind else kept) as began:
             found = await self._laddered(view, timings, began)
             key, entry = found or (view.key, await self._render(view, timings, began))
+        kept()
         await self._cache.put(key, entry, generation=generation)
         lead.end_after(lambda: self._shared.written(key))
         return key, entry

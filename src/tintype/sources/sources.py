@@ -193,15 +193,15 @@ class SourceStore:
 
     async def _together(self, want: Want, known: Binding | None) -> Got:
         key = self._flight(want, known)
-        mine = False
+        own: Got | None = None
 
-        def start() -> Awaitable[Got]:
-            nonlocal mine
-            mine = True
-            return self._fetch(want, known, lambda: self._flights.began(key))
+        async def start() -> Got:
+            nonlocal own
+            own = await self._fetch(want, known, lambda: self._flights.began(key))
+            return own
 
-        got = await self._flights.join(key, start, want.asker.deadline)
-        if mine:
+        got = await self._flights.join(key, start, want.asker)
+        if got is own:
             return got
         self._telemetry.count("fetches_joined")
         # What turned out to be one client's own is not for those who waited with it.
