@@ -94,28 +94,27 @@ def test_what_is_looked_at_waits_as_such_whoever_asked_for_it_first(
     until(lambda: early.done() or late.done(), "no prefetch had to leave the line")
     slow.go.set()
     assert [one.result().status for one in (busy, *both, other)] == [200] * 4
-    (
-        early.result(),
-        late.result(),
-    )  # one is refused its place in line, and the other, after so long a wait, maybe a worker
-    assert [path for path in ask.order() if path in ("/both", "/early", "/late")][0] == "/both"
+    # Of the prefetches one loses its place in line, and the other, after so long a wait, maybe its turn for a worker.
+    assert {one.result().status for one in (early, late)} <= {200, 503}
+    assert next(path for path in ask.order() if path in ("/both", "/early", "/late")) == "/both"
     assert slow.count("/both") == 1
 
 
 def test_what_is_looked_at_waits_for_a_worker_as_such_whoever_asked_for_it_first(node: Node, slow: Slow) -> None:
     slow.go.set()
     ask = Asking(node, slow)
-    names = "held", "early", "both"
-    assert [ask(name, LOOKED_AT).result().status for name in names] == [200] * 3  # the sources are known
+    early = [f"early{at}" for at in range(3)]
+    assert {ask(name, LOOKED_AT).result().status for name in ("held", *early, "both")} == {200}  # the sources are known
     signal_workers(node, signal.SIGSTOP)
     try:
         held = ask("held", LOOKED_AT, width=20)
-        waiting = ask("early", PREFETCH, width=20), ask("both", PREFETCH, width=20), ask("both", LOOKED_AT, width=20)
+        waiting = [ask(name, PREFETCH, width=20) for name in (*early, "both")]
+        looked = ask("both", LOOKED_AT, width=20)
     finally:
         signal_workers(node, signal.SIGCONT)
-    assert [one.result().status for one in (held, *waiting)] == [200] * 4
-    until(lambda: len(answered(node)) == 4, "the log lacks an answer")
-    assert answered(node) == ["held", "both", "both", "early"]
+    assert {one.result().status for one in (held, *waiting, looked)} == {200}
+    until(lambda: len(answered(node)) == 6, "the log lacks an answer")
+    assert answered(node).index("both") <= 2  # prefetches have a share, and one may have its turn before
 
 
 def signal_workers(node: Node, number: signal.Signals) -> None:
