@@ -320,7 +320,7 @@ async def test_the_loop_is_late_when_what_was_handed_to_it_is_not_begun(stand: S
     await asyncio.sleep(0)
     beating.cancel()
     for _ in range(100):
-        stand.pulse.handed()
+        stand.pulse.handed((b"", b""))
     work = stand.backlog.add(Asker("red"), 10.0, fetched=False)
     stand.clock.ahead_s += 0.04
     assert stand.ask() is None

@@ -11,6 +11,7 @@ from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation, kind_of
+from tintype.admission.handed import Handed
 from tintype.admission.pressure import Outlook
 from tintype.admission.queue import Rules
 from tintype.admission.refusals import Refusals, like
@@ -87,7 +88,7 @@ class Gate:
         self._lock = nullcontext() if lock is None else lock
         self._backlog, self._patience, self._most = backlog, patience, most
         self._crowds, self._pressed = Crowds(_CALM_S), Crowds(_CALM_S)
-        self._refusals, self._trials = Refusals(), Trials(_TRIAL_S)
+        self._refusals, self._trials, self._handed = Refusals(), Trials(_TRIAL_S), Handed(backlog)
 
     @property
     def rules(self) -> Rules:
@@ -104,6 +105,7 @@ class Gate:
         """
         ms = self.expected.likely.ms(asker)
         with self._lock:
+            self._handed.came(asker, now, fetched=False)
             found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host), waited_s=waited_s)
             if isinstance(found, Refusal) and found.late and self._trials.due(host, now):
                 found = self._backlog.add(asker, ms, fetched=False)
@@ -117,6 +119,8 @@ class Gate:
     def render(self, asker: Asker, ms: float, now: float) -> Charge:
         """Return a ticket for a render of so many milliseconds. Raises as `fetching`."""
         with self._lock:
+            if not asker.invested:  # or it came when it was fetched
+                self._handed.came(asker, now, fetched=True)
             found = self.admit(asker, ms, now, fetched=True)
             if isinstance(found, Refusal):
                 raise self._noted(asker, self.expected.likely.ms(asker), found, now, fetched=True)
@@ -151,6 +155,23 @@ class Gate:
             found = self.weigh(asker, ms, now, after_s=after_s, fetched=fetched)
             error = self._noted(asker, ms, found, now, fetched=fetched) if isinstance(found, Refusal) else None
         return error if isinstance(error, Shed) else None
+
+    def hand_on(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
+        """Return what a request is to be refused with now; None: it is charged until it comes to be weighed for itself."""
+        shed = self.refused(asker, now, fetched=fetched) or self.refusal(asker, host, now, fetched=fetched)
+        if shed is None:
+            with self._lock:
+                self._handed.add(asker, self.expected.likely.ms(asker), now, fetched=fetched)
+        return shed
+
+    def weigh_again(self, asker: Asker, host: str, now: float) -> Shed | None:
+        """Return what a fetch is to be refused with before it waits for its host; what was handed on stays charged meanwhile."""
+        with self._lock:
+            handed = self._handed.came(asker, now, fetched=False)
+            shed = self.refusal(asker, host, now)
+            if handed and shed is None:
+                self._handed.add(asker, self.expected.likely.ms(asker), now, fetched=False)
+        return shed
 
     def _weighed_s(self, ms: float) -> float:
         return min(_WEIGHED_S, ms / 1000 / self.rules.workers)
@@ -188,6 +209,7 @@ class Gate:
         has waited so long for something else, which where there is no worker free at once is a part of its wait.
         """
         with self._lock:
+            self._handed.forget(now)
             ahead_s = self._backlog.wait_s(asker, ms, fetched=fetched)
             wait_s = max(0.0, ahead_s + waited_s - after_s) if ahead_s else 0.0
             left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)

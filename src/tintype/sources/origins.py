@@ -82,9 +82,9 @@ class Origins:
         host, now = want.ref.host, self._clock.monotonic()
         scheme, fetcher = self._fetcher(want.ref.url)
         # Weighed here, as who has no room is told so before he stands in line for the host, and with the slot again, as others
-        # have come meanwhile: charged only then, so that who waits for a slow host takes nobody's turn. What the server's thread
-        # has weighed before (web/turnaway.py: a few, while others are refused) it could not charge.
-        shed = None if known else self._gate.refusal(want.asker, host, now)
+        # have come meanwhile: charged only then, so that who waits for a slow host takes nobody's turn, but for a moment who was
+        # handed on by the server's thread (web/turnaway.py).
+        shed = None if known else self._gate.weigh_again(want.asker, host, now)
         if shed is not None:
             raise shed
         async with self._hosts.visit(host, want.ref.url, want.asker) as visit:

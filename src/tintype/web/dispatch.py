@@ -14,6 +14,7 @@ from granian import _futures
 
 from tintype.ports import Telemetry
 from tintype.web.front import ASGIApp, Front
+from tintype.web.pulse import target_of
 from tintype.web.reply import Receive, Scope, Send
 
 # Makes what takes a request (a "watcher": scope and protocol) from the server's thread to the loop.
@@ -57,7 +58,7 @@ def _schedule(front: Front, usual: Callable[[Any], None], telemetry: Telemetry) 
             telemetry.event("defect", path="quick", error=repr(error), exc_info=error)
             messages = None
         if messages is None:
-            front.pulse.handed()
+            front.pulse.handed(target_of(watcher.scope))
             usual(watcher)
             return
         # A short answer is taken when it is sent; there is nothing to wait for.

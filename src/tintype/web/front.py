@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from tintype.core.errors import Draining, NotFound
 from tintype.web.image import ImagePath
 from tintype.web.memo import Headers
-from tintype.web.pulse import Pulse
+from tintype.web.pulse import Pulse, target_of
 from tintype.web.quick import Quick
 from tintype.web.reply import Desk, Receive, Reply, Scope, Send, raw_path, request_of, within
 from tintype.web.settings import ServerSettings
@@ -58,7 +58,7 @@ class Front:
         try:
             await self._route(scope, receive, send)
         finally:
-            self.pulse.running -= 1
+            self.pulse.end(target_of(scope))
             if not self.pulse.running:
                 self._idle.set()
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+Target: TypeAlias = tuple[bytes, bytes]  # a request's path and query, as they came
 
 # Between two beats; so late, with so much under way, it has more to do than it can. What goes through the loop in ten steps,
 # as a render does, takes ten times as long. Seconds, seconds, requests.
 _EVERY_S, _LATE_S, _MANY = 0.05, 0.05, 64
+_FEW = 6
 _BEATS = round(1 / _EVERY_S)  # of a second
+
+
+def target_of(scope: Mapping[str, Any]) -> Target:
+    return scope.get("raw_path") or b"", scope["query_string"]
 
 
 class Pulse:
     """Kept by the event loop, but for `handed`; any thread may ask. `running`: requests that the loop has begun with.
+
+    What is asked for is told apart by its path and its query.
 
     `each_second` is called by the loop so often, and at the end.
     """
@@ -23,10 +33,12 @@ class Pulse:
         self._at: float | None = None
         self._handed = self._begun = 0
         self._handed_at = self._begun_at = 0.0
+        self._wanted: set[Target] = set()
         self.running = 0
 
-    def handed(self) -> None:
+    def handed(self, target: Target) -> None:
         """Note that the server's thread has handed a request to the loop."""
+        self._wanted.add(target)
         if self._handed <= self._begun:
             self._handed_at = self._monotonic()
         self._handed += 1
@@ -37,6 +49,20 @@ class Pulse:
         self._begun += 1
         self._begun_at = self._monotonic()
 
+    def end(self, target: Target) -> None:
+        """Note that the loop is done with a request, and with all that waited for the same."""
+        self.running -= 1
+        self._wanted.discard(target)
+
+    def wanted(self, target: Target) -> bool:
+        """Tell whether the same is under way for somebody, so that it will hardly be done twice."""
+        return target in self._wanted
+
+    @property
+    def few(self) -> bool:
+        """Tell whether so little is under way that all of it may wait for a worker: as a browser asks for at once."""
+        return self.running + max(0, self._handed - self._begun) < _FEW
+
     async def beat(self) -> None:
         """Keep it, until cancelled."""
         try:
@@ -44,6 +70,7 @@ class Pulse:
                 self._at = self._monotonic()
                 if not self.running:  # what was handed and did not come, will not
                     self._handed = self._begun
+                    self._wanted.clear()
                 if beats % _BEATS == 0:
                     self._each_second()
                 await asyncio.sleep(_EVERY_S)

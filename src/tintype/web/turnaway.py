@@ -1,5 +1,6 @@
-"""Turned away: in the server's own thread, what the gate refuses while it has just refused others: a flood costs next to nothing.
+"""Turned away: in the server's own thread, what the gate refuses while there is much under way: a flood costs next to nothing.
 
+What is let through is charged until it comes to the gate by itself. Who wants what is under way already is let through as well.
 Nobody is turned away who may be served without that for which others were refused: a fetch, or where the source is known a
 worker. When the event loop itself is late, what would have to wait for it is, of those who have work there already; when it is
 very late, whoever asks. What is not plain takes the usual way, and is judged there.
@@ -24,7 +25,7 @@ from tintype.services.make import pipeline_tag
 from tintype.web.forward import forwarded
 from tintype.web.mounts import Mount, Site
 from tintype.web.proxies import Proxies, Said
-from tintype.web.pulse import Pulse
+from tintype.web.pulse import Pulse, target_of
 from tintype.web.refuser import Refuser
 from tintype.web.reply import Messages, peer_of, raw_path, within
 
@@ -61,7 +62,9 @@ class TurnAway:
     ) -> Messages | None:
         """Return the two messages that refuse a request, counted and logged, or None."""
         late_s = self._pulse.late_s(began)
-        found = self._mounted(scope, headers) if late_s or self._gate.shut(began) else None
+        if not late_s and (self._pulse.wanted(target_of(scope)) or (self._pulse.few and not self._gate.shut(began))):
+            return None
+        found = self._mounted(scope, headers)
         if found is None:
             return None
         mount, path, rest = found
@@ -99,7 +102,7 @@ class TurnAway:
         if passed_on.private or (known and (b"if-none-match" in headers or self._may_have(mount.tenant, asked))):
             return None
         host = asked.pipeline.source.host
-        return self._gate.refused(asker, began, fetched=known) or self._gate.refusal(asker, host, began, fetched=known)
+        return self._gate.hand_on(asker, host, began, fetched=known)
 
     def _asker(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Asker:
         deadline, firm = said.deadline(began, self._limits.request_timeout_s)
