@@ -323,7 +323,7 @@ async def test_the_loop_is_late_when_what_was_handed_to_it_is_not_begun(stand: S
         stand.pulse.handed((b"", b""))
     work = stand.backlog.add(Asker("red"), 10.0, fetched=False)
     stand.clock.ahead_s += 0.04
-    assert stand.ask() is None
+    assert stand.pulse.late_s(stand.clock.monotonic()) == 0
     stand.clock.ahead_s += 0.02
     assert stand.ask() is not None  # 50 ms before a beat of that age would tell
     assert stand.ask(at="/blue/trusted/w:10/plain/") is None  # it is not this tenant's work
@@ -334,6 +334,33 @@ async def test_the_loop_is_late_when_what_was_handed_to_it_is_not_begun(stand: S
         stand.pulse.begin()
     assert stand.ask() is None
     stand.pulse.running = 0
+
+
+async def test_a_burst_is_refused_where_it_comes_in_as_far_as_it_does_not_fit(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    few = [stand.ask(f"local:///few{number}.jpg") for number in range(30)]
+    assert few == [None] * 30  # nothing is under way, so that nothing is weighed here
+    for number in range(6):
+        stand.pulse.handed((b"%d" % number, b""))
+    answers = [stand.ask(f"local:///new{number}.jpg") for number in range(30)]
+    let_in = [answer is None for answer in answers].index(False)
+    assert 0 < let_in < 15
+    assert None not in answers[let_in:]
+    assert stand.ask("local:///new.jpg", at="/blue/trusted/w:10/plain/") is None  # it is not this tenant's burst
+
+
+async def test_who_wants_what_is_under_way_is_let_through(stand: Stand) -> None:
+    await stand.know(KNOWN)
+    stand.crowd()
+    target = b"/red/trusted/w:10/plain/" + NEW.encode(), b""
+    assert stand.ask() is not None
+    stand.pulse.begin()
+    stand.pulse.handed(target)
+    charged = len(stand.backlog)
+    assert [stand.ask() for _ in range(5)] == [None] * 5
+    assert len(stand.backlog) == charged
+    stand.pulse.end(target)
+    assert stand.ask() is not None
 
 
 @pytest.mark.parametrize(
