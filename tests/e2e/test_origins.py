@@ -30,6 +30,7 @@ missing_s = 60.0
 [tenants.default]
 trusted_signatures = ["unsafe"]
 """
+LATE = "s late with everything"
 IMAGE = solid((0, 0, 255))
 FRESH, CHECKED = {"Cache-Control": "max-age=600"}, {"Cache-Control": "no-cache", "ETag": '"1"'}
 
@@ -58,12 +59,19 @@ def path(origin: Origin, name: str) -> str:
 
 
 def storm(node: Node, asked: str, count: int) -> Counter[int]:
-    """Ask for one URL so many times at once; returns the statuses."""
+    """Ask for one URL so many times at once; returns the statuses.
+
+    A node on a slow machine may be late with so many, and says so: who is told that asks again.
+    """
 
     async def one(session: aiohttp.ClientSession) -> int:
-        async with session.get(f"http://127.0.0.1:{node.port}{asked}") as answer:
-            await answer.read()
-            return answer.status
+        for _ in range(100):
+            async with session.get(f"http://127.0.0.1:{node.port}{asked}") as answer:
+                await answer.read()
+            if LATE not in answer.headers.get("x-tintype-error", ""):
+                break
+            await asyncio.sleep(0.1)
+        return answer.status
 
     async def all_of_them() -> Counter[int]:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200)) as session:
@@ -126,12 +134,12 @@ def test_a_host_that_hangs_is_refused_at_once_touches_no_other_and_comes_back(
     for page in origin.pages.values():
         page.delay_s = 0.0
     deadline = time.monotonic() + 60
-    while node.ask(path(origin, "59.png")).status != 200:
-        assert time.monotonic() < deadline
+    left = [path(origin, f"{number}.png") for number in range(20)]
+    while left:  # how long it took when it hung is forgotten little by little: not all are let in at once
+        answers = dict(zip(left, together(node, left), strict=True))
+        left = [asked for asked, answer in answers.items() if answer.status != 200]
+        assert time.monotonic() < deadline, [answers[asked].headers for asked in left]
         time.sleep(0.1)
-    assert {answer.status for answer in together(node, [path(origin, f"{number}.png") for number in range(20)])} == {
-        200
-    }
     assert node.metric("tintype_origins_open") == 0
     assert "origin_opened" in node.log
     assert "origin_closed" in node.log
