@@ -136,9 +136,9 @@ def test_a_host_that_hangs_is_refused_at_once_touches_no_other_and_comes_back(
     deadline = time.monotonic() + 60
     left = [path(origin, f"{number}.png") for number in range(20)]
     while left:  # how long it took when it hung is forgotten little by little: not all are let in at once
-        answers = dict(zip(left, together(node, left), strict=True))
-        left = [asked for asked, answer in answers.items() if answer.status != 200]
-        assert time.monotonic() < deadline, [answers[asked].headers for asked in left]
+        refused = {url: answer for url, answer in zip(left, together(node, left), strict=True) if answer.status != 200}
+        left = list(refused)
+        assert time.monotonic() < deadline, [answer.headers for answer in refused.values()]
         time.sleep(0.1)
     assert node.metric("tintype_origins_open") == 0
     assert "origin_opened" in node.log
