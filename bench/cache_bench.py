@@ -38,6 +38,17 @@ class Quiet:
     def observe(self, name: str, value: float, /, **labels: str) -> None: ...
     def gauge(self, name: str, value: float, /, **labels: str) -> None: ...
 
+    def counter(self, _name: str, /, **_labels: str) -> Callable[[float], None]:
+        return lambda _: None
+
+    def timer(self, _name: str, /, **_labels: str) -> Callable[[float], None]:
+        return lambda _: None
+
+    def line(self, _name: str, /, **_facts: Any) -> Callable[[str, float], None]:
+        return lambda _id, _ms: None
+
+    def watch(self, name: str, read: Callable[[], float], /, **labels: str) -> None: ...
+
 
 def entry_of(number: int) -> Entry:
     facts = EntryFacts(

@@ -54,6 +54,10 @@ class Prepared(Protocol):
         ...
 
 
+class Measures(Telemetry, Prepared, Protocol):
+    """Both: what is handed on to those who need the one or the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Something that took time (Clock.monotonic), and what took it within. `facts`: as of an event."""

@@ -17,7 +17,7 @@ from tintype.core.entry import Selector
 from tintype.core.limits import Limits
 from tintype.core.purges import Purges
 from tintype.kit.filestore import FileStore
-from tintype.ports import Clock, Telemetry
+from tintype.ports import Clock, Measures
 
 # Entries go to disk together, a moment later: all that are written at once take one hop to a thread. Not where there is
 # no memory in front of the disk, which answers faster than what waits. Seconds.
@@ -30,7 +30,7 @@ def open_cache(
     *,
     limits: Limits,
     clock: Clock,
-    telemetry: Telemetry,
+    telemetry: Measures,
     heard: Callable[[Selector], Awaitable[object]] | None = None,
 ) -> Tiers:
     """Open the result cache of a node; results on disk live in `folder`.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tintype.cache.s3fifo import S3Fifo
-from tintype.cache.tier import looked_up, matches, weight_of
+from tintype.cache.tier import matches, weight_of
 from tintype.core.entry import ANY, SOURCE_TAG, Entry, Names, Scope, Selector
-from tintype.ports import Telemetry
+from tintype.ports import Prepared
 
 
 class RamCache:
@@ -15,8 +15,11 @@ class RamCache:
 
     name = "ram"
 
-    def __init__(self, max_bytes: int, *, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
+    def __init__(self, max_bytes: int, *, telemetry: Prepared) -> None:
+        names = "cache_hits", "cache_misses", "cache_puts", "cache_evictions"
+        self._hit, self._missed, self._kept, self._dropped = [telemetry.counter(name, tier=self.name) for name in names]
+        telemetry.watch("cache_bytes", lambda: self._fifo.weight, tier=self.name)
+        telemetry.watch("cache_entries", lambda: len(self._fifo), tier=self.name)
         self._fifo: S3Fifo[Entry] = S3Fifo(max_bytes, self._evicted)
         self._by_source: dict[str, set[str]] = {}
         self._by_tag: dict[str, set[str]] = {}
@@ -26,7 +29,9 @@ class RamCache:
 
     def find(self, key: str) -> Entry | None:
         """Return what `get` does, without a task switch."""
-        return looked_up(self._telemetry, self.name, self._fifo.get(key))
+        entry = self._fifo.get(key)
+        (self._missed if entry is None else self._hit)(1)
+        return entry
 
     def peek(self, key: str) -> Entry | None:
         """Return what `find` does, without counting as a use."""
@@ -59,8 +64,7 @@ class RamCache:
         if self._fifo.put(key, entry, weight_of(entry)):
             for index, name in self._places(entry):
                 index.setdefault(name, set()).add(key)
-            self._telemetry.count("cache_puts", tier=self.name)
-        self._report()
+            self._kept(1)
 
     async def drop(self, selector: Selector) -> int:
         return len(self.drop_keys(selector))
@@ -70,7 +74,6 @@ class RamCache:
         dropped = [key for key in self._candidates(selector) if self._matches(selector, key)]
         for key in dropped:
             self._forget(key)
-        self._report()
         return dropped
 
     async def close(self) -> None:
@@ -116,7 +119,7 @@ class RamCache:
 
     def _evicted(self, key: str, entry: Entry) -> None:
         self._unindex(key, entry)
-        self._telemetry.count("cache_evictions", tier=self.name)
+        self._dropped(1)
 
     def _unindex(self, key: str, entry: Entry) -> None:
         for index, name in self._places(entry):
@@ -125,7 +128,3 @@ class RamCache:
                 keys.discard(key)
                 if not keys:
                     del index[name]
-
-    def _report(self) -> None:
-        self._telemetry.gauge("cache_bytes", self._fifo.weight, tier=self.name)
-        self._telemetry.gauge("cache_entries", len(self._fifo), tier=self.name)

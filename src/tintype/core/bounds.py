@@ -5,16 +5,18 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tintype.core.errors import BadRequest, BrokenImage, ImageTooLarge
-from tintype.core.geometry import Size
 from tintype.core.info import ImageInfo
 from tintype.core.pipeline import Bounds
-from tintype.core.plan import Canvas, Plan, Scale
+from tintype.core.plan import Canvas, Load, Plan, Scale
 from tintype.core.policy import Policy
-from tintype.core.walk import loaded, walk
+
+_NONE = Bounds()
 
 
 def bounded(policy: Policy, bounds: Bounds) -> Policy:
     """Return the policy with the bounds that a trusted URL sets for itself."""
+    if bounds == _NONE:
+        return policy
     own = {
         "source_pixels": bounds.source_pixels,
         "frames": bounds.frames,
@@ -64,17 +66,22 @@ def check_result(plan: Plan, policy: Policy, *, vector: bool = False) -> None:
     Raises:
         BadRequest: with the size and the bound.
     """
-    made = [size for step, _, size in walk(plan.load, plan.steps) if isinstance(step, Scale | Canvas)]
-    made += [Size(plan.width, plan.height), *([loaded(plan.load)] if vector else [])]
-    largest = max(made, key=lambda size: size.pixels)
+    largest: Plan | Load | Scale | Canvas = plan
+    longest = max(plan.width, plan.height)
+    for made in (*plan.steps, *([plan.load] if vector else [])):
+        if isinstance(made, _MAKE):
+            largest = made if made.width * made.height > largest.width * largest.height else largest
+            longest = max(longest, made.width, made.height)
     frames = plan.load.frames
-    pixels = largest.pixels * frames
+    pixels = largest.width * largest.height * frames
     if policy.result_pixels and pixels > policy.result_pixels:
         raise BadRequest(
             f"this would make an image of {largest.width}x{largest.height}"
             + (f" in {frames} frames" if frames > 1 else "")
             + f", {pixels / 1e6:.1f} megapixels; at most {policy.result_pixels / 1e6:g} are allowed: ask for less"
         )
-    longest = max(max(size) for size in made)
     if 0 < policy.side_px < longest:
         raise BadRequest(f"this would make an image of {longest} pixels a side; at most {policy.side_px} are allowed")
+
+
+_MAKE = (Load, Scale, Canvas)

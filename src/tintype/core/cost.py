@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tintype.core import cost_table as table
 from tintype.core.formats import Format
 from tintype.core.geometry import Size
@@ -10,7 +12,7 @@ from tintype.core.ladder import rung_size
 from tintype.core.loading import HELD_PIXELS, WEIGHTED_PIXELS
 from tintype.core.plan import Canvas, Cost, Load, Plan, Save, Scale, Step
 from tintype.core.policy import Light
-from tintype.core.walk import loaded, walk
+from tintype.core.walk import walk
 
 _MEGA = 1_000_000
 _FULL = table.Decode(fixed_ms=5.0, stored_ms=0.0, made_ms=50.0)  # a format nobody has measured is dear
@@ -22,17 +24,19 @@ def cost_of(plan: Plan, info: ImageInfo) -> Cost:
     """Predict CPU milliseconds and peak bytes of a plan; its own `cost` counts for nothing."""
     if plan.passthrough:
         return Cost(cpu_ms=table.FIXED_MS, peak_bytes=table.FIXED_BYTES)
-    frames = plan.load.frames
-    steps_ms = sum(_step_ms(step, before, made, info) for step, before, made in walk(plan.load, plan.steps))
-    result = Size(plan.width, plan.height)
+    frames, result = plan.load.frames, plan.width * plan.height
+    walked, steps_ms = walk(plan.load, plan.steps), 0.0
+    for step, before, made in walked:
+        steps_ms += _step_ms(step, before.pixels, made.pixels, info)
     cpu_ms = (
         _decode_ms(plan.load, info) + _colour_ms(plan, info) + steps_ms * frames + _encode_ms(plan.save, result, frames)
     )
-    return Cost(cpu_ms=round(table.FIXED_MS + cpu_ms, 1), peak_bytes=_peak_bytes(plan, info))
+    return Cost(cpu_ms=round(table.FIXED_MS + cpu_ms, 1), peak_bytes=_peak_bytes(plan, info, walked))
 
 
-def _ms(work: table.Work, read: Size, made: Size) -> float:
-    return work.fixed_ms + (work.read_ms * read.pixels + work.made_ms * made.pixels) / _MEGA
+def _ms(work: table.Work, read: int, made: int) -> float:
+    """Return what work on so many pixels takes, that makes so many."""
+    return work.fixed_ms + (work.read_ms * read + work.made_ms * made) / _MEGA
 
 
 def _decode_ms(load: Load, info: ImageInfo) -> float:
@@ -52,38 +56,38 @@ def _many_scans(load: Load, info: ImageInfo) -> bool:
 def _colour_ms(plan: Plan, info: ImageInfo) -> float:
     if plan.load.rung is not None:  # is in sRGB
         return 0.0
-    frames, made = plan.load.frames, Size(plan.width, plan.height)
-    if info.space is Space.CMYK:
-        return _ms(table.CMYK, loaded(plan.load), made) * frames
-    return _ms(table.PROFILE, loaded(plan.load), made) * frames if info.profile else 0.0
+    if info.space is not Space.CMYK and not info.profile:
+        return 0.0
+    work = table.CMYK if info.space is Space.CMYK else table.PROFILE
+    return _ms(work, plan.load.width * plan.load.height, plan.width * plan.height) * plan.load.frames
 
 
-def _step_ms(step: Step, before: Size, made: Size, info: ImageInfo) -> float:
-    ms = _ms(table.STEPS[type(step).__name__], before, made)
+def _step_ms(step: Step, read: int, made: int, info: ImageInfo) -> float:
+    ms = _ms(table.STEPS[type(step).__name__], read, made)
     if isinstance(step, Scale):
-        ms += _ms(table.LINEAR_SCALE, before, made) if step.light is Light.LINEAR else 0.0
-        ms += _ms(table.ALPHA_SCALE, before, made) if info.alpha else 0.0
+        ms += _ms(table.LINEAR_SCALE, read, made) if step.light is Light.LINEAR else 0.0
+        ms += _ms(table.ALPHA_SCALE, read, made) if info.alpha else 0.0
     return ms
 
 
-def _encode_ms(save: Save, size: Size, frames: int) -> float:
+def _encode_ms(save: Save, pixels: int, frames: int) -> float:
     row = table.ENCODE.get(save.format, _WRITE)
     ms = table.PALETTE_MS if save.palette else dict(row.effort_ms).get(save.effort, row.ms)
     tries = 2 if save.max_bytes else 1  # the first guess seldom fits
-    return tries * (row.fixed_ms + ms * size.pixels * frames / _MEGA)
+    return tries * (row.fixed_ms + ms * pixels * frames / _MEGA)
 
 
-def _peak_bytes(plan: Plan, info: ImageInfo) -> int:
+def _peak_bytes(plan: Plan, info: ImageInfo, walked: Sequence[tuple[Step, Size, Size]]) -> int:
     """Predict memory: whole images that the decoder, a step and the encoder hold at once."""
-    size, frames = loaded(plan.load), plan.load.frames
+    frames = plan.load.frames
     deep = plan.steps and getattr(plan.steps[0], "keep_depth", False)
     pixel = (info.bands + (0 if info.alpha else 1)) * (2 if deep or info.bits > 8 else 1)
-    held = size.width * _held_rows(plan.load) * frames
+    held = plan.load.width * _held_rows(plan.load) * frames
     if (
         plan.load.format is Format.WEBP and plan.load.scale < 1 and info.pixels <= HELD_PIXELS
     ):  # scaled once it is decoded
         held = max(held, info.pixels)
-    for step, before, made in walk(plan.load, plan.steps):
+    for step, before, made in walked:
         if table.STEPS[type(step).__name__].whole:
             held = max(held, held + before.pixels * frames)
         if info.alpha and isinstance(step, Scale) and step.light is Light.GAMMA and before.pixels <= WEIGHTED_PIXELS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tintype.core.draft import Decider, Draft, Task
+from tintype.core.draft import Draft, Task, Turns
 from tintype.core.formats import FACTS
 from tintype.core.geometry import Size, half_even, place, resampled
 from tintype.core.pipeline import (
@@ -85,8 +85,10 @@ def clamp(task: Task, draft: Draft) -> Step | None:
 
 def flatten(task: Task, draft: Draft) -> Step | None:
     """Lay a transparent image on its background, or on white where the format cannot be transparent."""
+    if not draft.alpha:
+        return None
     asked = task.pipeline.find(Background)
-    if not draft.alpha or not (asked or not FACTS[task.format].alpha):
+    if asked is None and FACTS[task.format].alpha:
         return None
     return Flatten(color=asked.color if asked else WHITE)
 
@@ -113,14 +115,14 @@ def _share(side: int, scale: float) -> int:
     return max(1, half_even(side * scale)) if scale > 0 else 0
 
 
-FINISHING: tuple[Decider, ...] = (
-    blur,
-    sharpen,
-    pixelate,
-    extend,
-    extend_aspect,
-    pad,
-    clamp,
-    flatten,
-    watermark,
+FINISHING: Turns = (
+    (Blur, blur),
+    (Sharpen, sharpen),
+    (Pixelate, pixelate),
+    (Extend, extend),
+    (ExtendAspect, extend_aspect),
+    (Pad, pad),
+    (None, clamp),
+    (None, flatten),
+    (Watermark, watermark),
 )

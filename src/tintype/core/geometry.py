@@ -43,14 +43,18 @@ def _near(value: float) -> float:
 
 def half_up(value: float) -> int:
     """Round half away from zero: how sizes round."""
-    value = _near(value)
-    whole = math.trunc(value)
-    return whole + int(math.copysign(1, value)) if abs(value - whole) >= 0.5 else whole
+    if not -_FAR < value < _FAR:
+        value = _near(value)
+    whole = int(value)
+    over = value - whole
+    if -0.5 < over < 0.5:
+        return whole
+    return whole + 1 if over > 0 else whole - 1
 
 
 def half_even(value: float) -> int:
     """Round half to even: how positions and offsets round."""
-    return round(_near(value))
+    return round(value if -_FAR < value < _FAR else _near(value))
 
 
 def scaled(side: int, scale: float) -> int:

@@ -40,8 +40,8 @@ def ladder_of(info: ImageInfo, policy: Policy) -> tuple[Rung, ...]:
         return ()
     photo = info.format in _PHOTOS and not info.alpha
     kind, quality = (Format.JPEG, policy.ladder_quality) if photo else (Format.PNG, 0)
-    rungs = (Rung(side=side, format=kind, quality=quality) for side in sorted(policy.ladder))
-    return tuple(rung for rung in rungs if _worth(info, rung))
+    rungs = [Rung(side=side, format=kind, quality=quality) for side in sorted(policy.ladder)]
+    return tuple([rung for rung in rungs if _worth(info, rung)])
 
 
 def _worth(info: ImageInfo, rung: Rung) -> bool:
@@ -87,17 +87,19 @@ def due(before: Forgone, savings_ms: Sequence[float], price_ms: float) -> bool:
     return total.ms >= price_ms and (total.uses >= _USES or len(savings_ms) > 1)
 
 
-def rung_for(reduction: float, info: ImageInfo, policy: Policy, rungs: Sequence[Rung]) -> Rung | None:
+def rung_for(reduction: float, info: ImageInfo, rungs: Sequence[Rung]) -> Rung | None:
     """Return the smallest of `rungs` that a result may be made from, if there is one.
 
-    `reduction` is by how much the whole image shrinks, on the side that shrinks less; `rungs` are those there are.
+    `reduction` is by how much the whole image shrinks, on the side that shrinks less; `rungs` are of its ladder.
     """
     least = max(info.width, info.height) * MARGIN / reduction
-    there = (rung for rung in ladder_of(info, policy) if rung in rungs)
-    return next((rung for rung in there if max(rung_size(info, rung)) >= least), None)
+    for rung in rungs:
+        if max(rung_size(info, rung)) >= least:
+            return rung
+    return None
 
 
 def from_rung(load: Load, info: ImageInfo, rung: Rung) -> Load:
     """Return the load of a rung at its own size, in place of that of the original."""
     size = rung_size(info, rung)
-    return replace(load, format=rung.format, rung=rung, **size._asdict())
+    return replace(load, format=rung.format, rung=rung, width=size.width, height=size.height)

@@ -6,15 +6,15 @@ A decoder that scales saves most of its own work, but its filter is poor; the ta
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
+import msgspec
 from msgspec.structs import replace
 
 from tintype.core.formats import Format
-from tintype.core.geometry import Size, half_even, half_up, scaled
+from tintype.core.geometry import Size, half_even, half_up
 from tintype.core.info import ImageInfo
-from tintype.core.ladder import from_rung, rung_for
+from tintype.core.ladder import from_rung
 from tintype.core.plan import Load, Rung
 from tintype.core.policy import Policy, ShrinkTable
 from tintype.core.sizing import Sizes
@@ -44,8 +44,7 @@ WEIGHTED_PIXELS = 8_000_000
 THUMBNAILS = frozenset((Format.HEIC, Format.AVIF))
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """A load, and what it means for an upright image: its size, and by how much each side was divided."""
 
     load: Load
@@ -67,14 +66,13 @@ def first_load(info: ImageInfo, policy: Policy, *, frames: int = 1, thumbnail: b
 
 
 def scale_on_load(
-    load: Load, sizes: Sizes, info: ImageInfo, policy: Policy, *, angle: int, rungs: Sequence[Rung] = ()
+    load: Load, sizes: Sizes, info: ImageInfo, policy: Policy, *, angle: int, rung: Rung | None = None
 ) -> Loaded:
-    """Start from a rung if one of `rungs` will do, and let the decoder do its part of the reduction that is left.
+    """Let the decoder of the original, or of a rung, do its part of the reduction.
 
     `angle` turns the stored image upright.
     """
-    reduction = _reduction(sizes)
-    rung = rung_for(reduction, info, policy, rungs) if load.frames == 1 and not load.thumbnail else None
+    reduction = sizes.reduction
     if rung is not None:
         load = from_rung(load, info, rung)
         reduction *= load.width / info.width
@@ -85,13 +83,6 @@ def scale_on_load(
     return Loaded(load, size, sizes.source.width / size.width, sizes.source.height / size.height)
 
 
-def _reduction(sizes: Sizes) -> float:
-    """Return by how much the whole image shrinks, on the side that shrinks less."""
-    source = sizes.source
-    width, height = scaled(source.width, sizes.scale_x), scaled(source.height, sizes.scale_y)
-    return min(source.width / max(1, width), source.height / max(1, height))
-
-
 def _as_is(load: Load, _reduction: float, _info: ImageInfo, _policy: Policy) -> Load:
     return load
 
@@ -99,9 +90,12 @@ def _as_is(load: Load, _reduction: float, _info: ImageInfo, _policy: Policy) -> 
 def _jpeg(load: Load, reduction: float, info: ImageInfo, policy: Policy) -> Load:
     measured = _JPEG_SOFT if info.soft and load.rung is None else _JPEG_SHARP
     table = _JPEG_IMGPROXY if policy.shrink_table == ShrinkTable.IMGPROXY else measured
-    shrink = next((shrink for least, shrink in table if reduction >= least), 1)
-    # libvips leaves out the last, partly filled row and column of blocks.
-    return replace(load, shrink=shrink, width=max(1, load.width // shrink), height=max(1, load.height // shrink))
+    for least, shrink in table:
+        if reduction >= least:
+            # libvips leaves out the last, partly filled row and column of blocks.
+            width, height = max(1, load.width // shrink), max(1, load.height // shrink)
+            return replace(load, shrink=shrink, width=width, height=height)
+    return load
 
 
 def _webp(load: Load, reduction: float, info: ImageInfo, policy: Policy) -> Load:

@@ -69,6 +69,8 @@ def output_format(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Pol
 
 
 def _accepted(offer: Offer, allowed: tuple[Format, ...], *, animated: bool) -> Format | None:
+    if not allowed or not offer.accepts:
+        return None
     fitting = (f for f in NEGOTIABLE if f in allowed and f in offer.accepts)
     return next((f for f in fitting if FACTS[f].animation or not animated), None)
 

@@ -286,7 +286,10 @@ class Pipeline(Value, frozen=True):
 
     def find(self, kind: type[OpT]) -> OpT | None:
         """Return the op of a kind, or None."""
-        return next((op for op in self.ops if isinstance(op, kind)), None)
+        for op in self.ops:
+            if type(op) is kind:
+                return op
+        return None
 
     @property
     def fingerprint(self) -> str:

@@ -7,8 +7,8 @@ what follows depends on pixels; the worker then asks `resolve_rest` with the siz
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
+import msgspec
 from msgspec.structs import replace
 
 from tintype.core.bounds import bounded, check_result, check_source
@@ -18,7 +18,7 @@ from tintype.core.finishing import FINISHING
 from tintype.core.formats import FACTS, Format
 from tintype.core.geometry import Size, View, upright
 from tintype.core.info import ImageInfo
-from tintype.core.ladder import decoder_part, rung_box, rung_size
+from tintype.core.ladder import decoder_part, ladder_of, rung_box, rung_for, rung_size
 from tintype.core.loading import Loaded, first_load, scale_on_load
 from tintype.core.negotiate import for_size, hinted, is_animation, output_format, passes_through, save_as
 from tintype.core.offer import Offer
@@ -26,7 +26,7 @@ from tintype.core.pipeline import Flip, Orient, Pipeline, Rotate, Trim
 from tintype.core.plan import FAST, Average, Load, Plan, Rest, Rung, Save, Scale, Step, ToWorking, TrimBorder
 from tintype.core.policy import Light, Policy
 from tintype.core.shaping import SHAPING
-from tintype.core.sizing import Wish, sizes_of
+from tintype.core.sizing import Sizes, Wish, sizes_of
 from tintype.core.walk import loaded
 
 
@@ -45,9 +45,28 @@ def resolve(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy, r
         UnsupportedOutput: the format asked for cannot be written.
         BadRequest: the result would be larger than allowed.
     """
+    ladder = tuple(rung for rung in ladder_of(info, policy) if rung in rungs) if rungs else ()
+    ways = _resolved(pipeline, info, offer, policy, ladder)
+    return ways.low or ways.plan
+
+
+class Ways(msgspec.Struct, frozen=True):
+    """How a result can be made: by `plan` from the original and, if one of the `ladder` will do, by `low` from that rung."""
+
+    plan: Plan
+    low: Plan | None = None
+    ladder: tuple[Rung, ...] = ()
+
+
+def resolve_ways(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy) -> Ways:
+    """Decide as `resolve` does, for the original and for the rungs that the source may have. Raises likewise."""
+    return _resolved(pipeline, info, offer, policy, ladder_of(info, policy))
+
+
+def _resolved(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy, ladder: tuple[Rung, ...]) -> Ways:
     policy = bounded(policy, pipeline.bounds)
     if passes_through(pipeline.output, info, policy):
-        return _untouched(info, policy)
+        return Ways(_untouched(info, policy))
     kind = output_format(pipeline, info, offer, policy)
     animated = is_animation(info, policy) and FACTS[kind].animation
     frames = min(info.frames, policy.frames) if animated else 1
@@ -56,8 +75,8 @@ def resolve(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy, r
     load = first_load(info, policy, frames=frames, thumbnail=_thumbnail(pipeline, policy))
     trim = pipeline.find(Trim)
     if trim is None or animated:
-        return _whole(pipeline, info, policy, kind, load, () if _keeps_profile(pipeline, info, policy) else rungs)
-    return _until_trim(trim, pipeline, info, policy, kind, load)
+        return _whole(pipeline, info, policy, kind, load, ladder)
+    return Ways(_until_trim(trim, pipeline, info, policy, kind, load), ladder=ladder)
 
 
 def resolve_rung(rung: Rung, info: ImageInfo) -> Plan:
@@ -70,9 +89,9 @@ def resolve_rung(rung: Rung, info: ImageInfo) -> Plan:
     load = Load(format=info.format, width=info.width // shrink, height=info.height // shrink, shrink=shrink)
     steps: tuple[Step, ...] = (ToWorking(light=Light.LINEAR),)
     if box > shrink:
-        steps = (*steps, Average(**size._asdict(), box=box // shrink))
+        steps = (*steps, Average(width=size.width, height=size.height, box=box // shrink))
     save = Save(format=rung.format, quality=rung.quality, strip_metadata=False, effort=FAST)
-    return _priced(Plan(load=load, steps=steps, save=save, rung=rung, **size._asdict()), info)
+    return _priced(Plan(load=load, steps=steps, save=save, rung=rung, width=size.width, height=size.height), info)
 
 
 def resolve_rest(rest: Rest, width: int, height: int) -> Plan:
@@ -91,7 +110,7 @@ def resolve_rest(rest: Rest, width: int, height: int) -> Plan:
     """
     kind = rest.pipeline.output.format or rest.info.format
     load = Load(format=rest.info.format, width=width, height=height)
-    plan = _plan(_task(rest.pipeline, rest.info, rest.policy, kind, load, trimmed=True))
+    plan = _plan(_trimmed(rest.pipeline, rest.info, rest.policy, kind, load))
     check_result(plan, rest.policy)
     return plan
 
@@ -102,7 +121,7 @@ def _untouched(info: ImageInfo, policy: Policy) -> Plan:
     load = Load(format=info.format, width=info.width, height=info.height)
     size = loaded(load).turned(upright(info.orientation)[1])
     save = Save(format=info.format, sanitize=policy.sanitize_svg)
-    return _priced(Plan(load=load, steps=(), save=save, passthrough=True, **size._asdict()), info)
+    return _priced(Plan(load=load, steps=(), save=save, passthrough=True, width=size.width, height=size.height), info)
 
 
 def _settled(pipeline: Pipeline, format: Format) -> Pipeline:
@@ -122,16 +141,24 @@ def _keeps_profile(pipeline: Pipeline, info: ImageInfo, policy: Policy) -> bool:
 
 
 def _whole(
-    pipeline: Pipeline, info: ImageInfo, policy: Policy, kind: Format, load: Load, rungs: Sequence[Rung]
-) -> Plan:
-    plan = _plan(_task(pipeline, info, policy, kind, load, rungs=rungs))
+    pipeline: Pipeline, info: ImageInfo, policy: Policy, kind: Format, load: Load, ladder: tuple[Rung, ...]
+) -> Ways:
+    task = _task(pipeline, info, policy, kind, load)
+    plan = _plan(task)
     check_result(plan, policy, vector=info.vector)
-    return plan
+    rung = None
+    if ladder and load.frames == 1 and not load.thumbnail and not _keeps_profile(pipeline, info, policy):
+        rung = rung_for(task.sizes.reduction, info, ladder)
+    if rung is None:
+        return Ways(plan, ladder=ladder)
+    # What differs is what is loaded, and how far that is from the size that the result has either way.
+    low = scale_on_load(load, task.sizes, info, policy, angle=task.view.angle, rung=rung)
+    return Ways(plan, _plan(replace(task, loaded=low), plan.save), ladder)
 
 
 def _until_trim(trim: Trim, pipeline: Pipeline, info: ImageInfo, policy: Policy, kind: Format, load: Load) -> Plan:
     """Load at full size and trim; sizes and cost are those of the image with its border on."""
-    guess = _plan(_task(pipeline, info, policy, kind, load, trimmed=True))
+    guess = _plan(_trimmed(pipeline, info, policy, kind, load))
     border = TrimBorder(
         threshold=trim.threshold,
         color=trim.color,
@@ -144,27 +171,24 @@ def _until_trim(trim: Trim, pipeline: Pipeline, info: ImageInfo, policy: Policy,
     return replace(guess, load=load, steps=steps, rest=rest, cost=cost)
 
 
-def _task(
-    pipeline: Pipeline,
-    info: ImageInfo,
-    policy: Policy,
-    kind: Format,
-    load: Load,
-    *,
-    rungs: Sequence[Rung] = (),
-    trimmed: bool = False,
-) -> Task:
-    """Decide sizes and load. A trimmed image is pixels already: no decoder can scale it, and vectors are none any more."""
+def _task(pipeline: Pipeline, info: ImageInfo, policy: Policy, kind: Format, load: Load) -> Task:
+    """Decide sizes and load."""
+    view = view_of(pipeline, info)
+    sizes = _sizes(loaded(load).turned(view.angle), pipeline, policy, vector=info.vector)
+    done = scale_on_load(load, sizes, info, policy, angle=view.angle)
+    return Task(pipeline, info, policy, kind, view, sizes, done, done)
+
+
+def _trimmed(pipeline: Pipeline, info: ImageInfo, policy: Policy, kind: Format, load: Load) -> Task:
+    """Decide sizes of a trimmed image. It is pixels already: no decoder can scale it, and vectors are none any more."""
     view = view_of(pipeline, info)
     size = loaded(load).turned(view.angle)
-    vector = info.vector and not trimmed
-    sizes = sizes_of(size, Wish.of(pipeline, vector=vector, limit_px=policy.result_side_px))
-    if trimmed:
-        done = original = Loaded(load, size)
-    else:
-        original = scale_on_load(load, sizes, info, policy, angle=view.angle)
-        done = scale_on_load(load, sizes, info, policy, angle=view.angle, rungs=rungs) if rungs else original
-    return Task(pipeline, info, policy, kind, view, sizes, done, original, trimmed)
+    done = Loaded(load, size)
+    return Task(pipeline, info, policy, kind, view, _sizes(size, pipeline, policy), done, done, trimmed=True)
+
+
+def _sizes(size: Size, pipeline: Pipeline, policy: Policy, *, vector: bool = False) -> Sizes:
+    return sizes_of(size, Wish.of(pipeline, vector=vector, limit_px=policy.result_side_px))
 
 
 def view_of(pipeline: Pipeline, info: ImageInfo) -> View:
@@ -174,17 +198,22 @@ def view_of(pipeline: Pipeline, info: ImageInfo) -> View:
     return View(mirror, (angle + (rotate.angle if rotate else 0)) % 360, flip.horizontal, flip.vertical)
 
 
-def _plan(task: Task) -> Plan:
-    """Fold the deciders over the image."""
-    load = task.loaded.load
-    first = Draft(size=loaded(load), alpha=task.info.alpha)
-    draft = reduce(lambda draft, decide: draft.then(decide(task, draft)), (*SHAPING, *FINISHING), first)
-    save = _save(task, draft.size, alpha=draft.alpha)
-    scales = any(isinstance(step, Scale) for step in draft.steps)
-    working = _working(save, task.info, task.policy.light if scales else Light.GAMMA)
-    steps = draft.steps if task.trimmed else (working, *draft.steps)
-    plan = Plan(load=load, steps=steps, save=save, dpr=task.sizes.dpr, **draft.size._asdict())
+def _plan(task: Task, save: Save | None = None) -> Plan:
+    """Fold the deciders over the image. `save`: how the result is written, if that is known."""
+    load, kinds = task.loaded.load, {type(op) for op in task.pipeline.ops}
+    draft = Draft(loaded(load), task.info.alpha)
+    for kind, decide in _DECIDERS:
+        step = decide(task, draft) if kind is None or kind in kinds else None
+        draft = draft.then(step) if step else draft
+    save = save or _save(task, draft.size, alpha=draft.alpha)
+    light = task.policy.light if Scale in map(type, draft.steps) else Light.GAMMA
+    steps = draft.steps if task.trimmed else (_working(save, task.info, light), *draft.steps)
+    width, height = draft.size.width, draft.size.height
+    plan = Plan(load=load, steps=steps, save=save, dpr=task.sizes.dpr, width=width, height=height)
     return _priced(plan, task.info)
+
+
+_DECIDERS = (*SHAPING, *FINISHING)
 
 
 def _save(task: Task, size: Size, *, alpha: bool) -> Save:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tintype.core.draft import Decider, Draft, Task
+from tintype.core.draft import Draft, Task, Turns
 from tintype.core.geometry import Size, half_even, place, resampled, scaled, shrunk
 from tintype.core.loading import Loaded
-from tintype.core.pipeline import Anchor, Crop, Gravity, Orient, Resize
+from tintype.core.pipeline import Anchor, Crop, Flip, Gravity, Orient, Resize
 from tintype.core.plan import CropBox, Mirror, Scale, SmartCrop, Step, Turn
 from tintype.core.policy import ShrinkTable
 
@@ -19,9 +19,9 @@ def crop(task: Task, draft: Draft) -> Step | None:
     if asked is None or part == draft.size:
         return None
     if asked.gravity.anchor is Anchor.SMART:
-        return SmartCrop(**part._asdict())
+        return SmartCrop(width=part.width, height=part.height)
     left, top = place(draft.size, part, task.view.stored(_loaded_gravity(asked.gravity, task)))
-    return CropBox(left=left, top=top, **part._asdict())
+    return CropBox(left=left, top=top, width=part.width, height=part.height)
 
 
 def _crop_of(asked: Size, by: Loaded) -> Size:
@@ -50,7 +50,8 @@ def scale(task: Task, draft: Draft) -> Step | None:
     target = _target(task)
     if target == shown:
         return None
-    return Scale(**target.turned(task.view.angle)._asdict(), light=task.policy.light)
+    stored = target.turned(task.view.angle)
+    return Scale(width=stored.width, height=stored.height, light=task.policy.light)
 
 
 def _target(task: Task) -> Size:
@@ -76,7 +77,7 @@ def _scaled_again(side: int, whole: int, by: float) -> int:
 def turn(task: Task, _draft: Draft) -> Step | None:
     """Bring the image upright and turn it as asked. A turn by nothing still uses up the EXIF orientation."""
     view = task.view
-    tagged = task.pipeline.find(Orient) is not None and task.info.orientation > 1
+    tagged = task.info.orientation > 1 and task.pipeline.find(Orient) is not None
     return Turn(angle=view.angle, mirror=view.mirror) if view.angle or view.mirror or tagged else None
 
 
@@ -92,9 +93,9 @@ def cut(task: Task, draft: Draft) -> Step | None:
         return None
     gravity = (task.pipeline.find(Resize) or Resize()).gravity
     if gravity.anchor is Anchor.SMART:
-        return SmartCrop(**kept._asdict())
+        return SmartCrop(width=kept.width, height=kept.height)
     left, top = place(draft.size, kept, gravity, task.sizes.dpr)
-    return CropBox(left=left, top=top, **kept._asdict())
+    return CropBox(left=left, top=top, width=kept.width, height=kept.height)
 
 
-SHAPING: tuple[Decider, ...] = (crop, scale, turn, mirror, cut)
+SHAPING: Turns = ((Crop, crop), (None, scale), (None, turn), (Flip, mirror), (None, cut))

@@ -5,9 +5,8 @@ Sizes here are those of the upright image (oriented, then rotated as asked). The
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import msgspec
+from msgspec.structs import replace
 
 from tintype.core.geometry import Size, crop_side, half_even, scaled
 from tintype.core.pipeline import Crop, Extend, ExtendAspect, Fit, Pad, Pipeline, Resize
@@ -15,8 +14,7 @@ from tintype.core.pipeline import Crop, Extend, ExtendAspect, Fit, Pad, Pipeline
 NOTHING = Size(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """The ops that decide about sizes, with defaults for those not asked for."""
 
     resize: Resize
@@ -45,12 +43,13 @@ _MOST = 1e6
 
 
 def _sane(resize: Resize) -> Resize:
+    if 1 / _MOST <= resize.zoom_x <= _MOST and 1 / _MOST <= resize.zoom_y <= _MOST and 1 / _MOST <= resize.dpr <= _MOST:
+        return resize
     zoom_x, zoom_y, dpr = (min(max(1 / _MOST, ratio), _MOST) for ratio in (resize.zoom_x, resize.zoom_y, resize.dpr))
-    return msgspec.structs.replace(resize, zoom_x=zoom_x, zoom_y=zoom_y, dpr=dpr)
+    return replace(resize, zoom_x=zoom_x, zoom_y=zoom_y, dpr=dpr)
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(msgspec.Struct, frozen=True):
     """Everything that follows from a source's size and a wish. A side of 0 means: no wish about it.
 
     Attributes:
@@ -58,6 +57,7 @@ class Sizes:
         scale_x, scale_y: what that part is scaled by. dpr: the effective pixel ratio.
         target: the resize box in pixels. scaled: the part after scaling. keep: what cover leaves of it.
         aspect: the canvas that has the box's aspect.
+        reduction: by how much the whole image shrinks, on the side that shrinks less.
     """
 
     source: Size
@@ -69,6 +69,7 @@ class Sizes:
     scaled: Size = NOTHING
     keep: Size = NOTHING
     aspect: Size = NOTHING
+    reduction: float = 1.0
 
     @property
     def part(self) -> Size:
@@ -84,8 +85,7 @@ def sizes_of(source: Size, wish: Wish) -> Sizes:
     return _limited(_measured(sizes, wish), wish)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shrink:
+class _Shrink(msgspec.Struct, frozen=True):
     """How many source pixels become one, by axis, and the pixel ratio still to be divided by."""
 
     x: float
@@ -137,6 +137,8 @@ def _not_enlarged(shrink: _Shrink, *, extend: bool) -> _Shrink:
 
 def _at_least(part: Size, shrink: _Shrink, resize: Resize) -> _Shrink:
     """Let the smallest allowed sides win over the box; the aspect stays."""
+    if not resize.min_width and not resize.min_height:
+        return shrink
     x, y = shrink.x, shrink.y
     if resize.min_width and (most := part.width / resize.min_width) < x:
         x, y = most, y / (x / most)
@@ -156,7 +158,11 @@ def _measured(sizes: Sizes, wish: Wish) -> Sizes:
     down = resize.fit is Fit.COVER_DOWN and not resize.enlarge
     keep = _aspect_inside(size, target) if down else target
     aspect = _aspect_around(size.within(keep), target) if wish.extend_aspect else NOTHING
-    return replace(sizes, target=target, scaled=size, keep=keep, aspect=aspect)
+    whole = size
+    if part != sizes.source:
+        whole = Size(scaled(sizes.source.width, sizes.scale_x), scaled(sizes.source.height, sizes.scale_y))
+    reduction = min(sizes.source.width / max(1, whole.width), sizes.source.height / max(1, whole.height))
+    return replace(sizes, target=target, scaled=size, keep=keep, aspect=aspect, reduction=reduction)
 
 
 def _aspect_inside(size: Size, box: Size) -> Size:
@@ -188,14 +194,15 @@ def _follows(side: int, to: int, of: int) -> int:
 
 def padding_px(pad: Pad, dpr: float) -> tuple[int, int, int, int]:
     """Return top, right, bottom, left in result pixels."""
-    top, right, bottom, left = (half_even(side * dpr) for side in (pad.top, pad.right, pad.bottom, pad.left))
-    return top, right, bottom, left
+    return half_even(pad.top * dpr), half_even(pad.right * dpr), half_even(pad.bottom * dpr), half_even(pad.left * dpr)
 
 
 def _limited(sizes: Sizes, wish: Wish) -> Sizes:
     """Scale everything down so that no side of the result, canvas and padding included, is over the limit."""
+    if not wish.limit_px:
+        return sizes
     longest = max(_outer(sizes, wish))
-    if not wish.limit_px or longest <= wish.limit_px:
+    if longest <= wish.limit_px:
         return sizes
     down, part = wish.limit_px / longest, sizes.part
     smaller = replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tintype.core.geometry import Size
 from tintype.core.plan import Average, Canvas, CropBox, Load, Scale, SmartCrop, Step, Turn
@@ -24,9 +24,10 @@ def after(step: Step, size: Size) -> Size:
             return size
 
 
-def walk(load: Load, steps: Sequence[Step]) -> Iterator[tuple[Step, Size, Size]]:
-    """Yield each step with the sizes before and after it."""
-    size = loaded(load)
+def walk(load: Load, steps: Sequence[Step]) -> list[tuple[Step, Size, Size]]:
+    """Return each step with the sizes before and after it."""
+    size, walked = loaded(load), []
     for step in steps:
         before, size = size, after(step, size)
-        yield step, before, size
+        walked.append((step, before, size))
+    return walked

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
+
 from tintype.core.binding import Binding
 from tintype.core.degrade import Degraded
 from tintype.core.entry import Entry
@@ -40,8 +42,7 @@ class Timings:
         return "mezzanine" if self.from_rung else "cold"
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(msgspec.Struct, frozen=True):
     """An image.
 
     `stale`: its source could not be confirmed in time. `interim`: it stands in for one in a format that takes longer, which is
@@ -58,8 +59,7 @@ class Variant:
     error: TintypeError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(msgspec.Struct, frozen=True):
     """The client already has the result with this key."""
 
     key: str
@@ -68,8 +68,7 @@ class Unchanged:
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(msgspec.Struct, frozen=True):
     """The source itself. Whoever takes it closes the lease."""
 
     lease: Lease

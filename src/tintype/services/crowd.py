@@ -37,6 +37,10 @@ class Crowd:
         if not there:
             self._coming.pop(key, None)
 
+    def alone(self, want: Want) -> bool:
+        """Tell whether nobody is on the way to the same source who asks for anything else."""
+        return self._coming.get(_source(want), {}).keys() <= {id(want.asked)}
+
     async def gathered(self, want: Want) -> None:
         """Wait until those have arrived who are on their way to the same source now."""
         for event in list(self._coming.get(_source(want), {}).values()):

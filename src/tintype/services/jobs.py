@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.top import Top
@@ -63,17 +64,17 @@ class Jobs:
 
     def asker(self, view: View) -> Asker:
         """Return who a job is charged to: it outlives the request, as others may wait for its result too."""
+        deadline = self.deadline(behind=view.behind)
         lane = Lane.RENEWAL if view.behind else view.want.lane
-        return dataclasses.replace(view.want.asker, lane=lane, deadline=self.deadline(behind=view.behind), firm=False)
+        return replace(view.want, lane=lane, deadline=deadline, firm=False).asker
 
     async def source(self, view: View) -> Lease:
         """Open the bytes that a view is of. Raises SourceError, Moved."""
-        want = view.want
+        want, asker = view.want, self.asker(view)
         if view.fallback:
-            lease = await self._standins.open(self.asker(view), want.tenant, want.tenant.fallback)
+            lease = await self._standins.open(asker, want.tenant, want.tenant.fallback)
         else:
-            ref = want.asked.pipeline.source
-            lease = await self._sources.open(self.asker(view), view.binding, ref, want.forwarded)
+            lease = await self._sources.open(asker, view.binding, want.asked.pipeline.source, want.forwarded)
         if lease.binding.digest != view.binding.digest:
             with lease:
                 raise Moved(lease.binding)

@@ -8,8 +8,9 @@ from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
+from tintype.admission.asker import Asker
 from tintype.core.errors import ImageError
-from tintype.core.ladder import due, ladder_of
+from tintype.core.ladder import due
 from tintype.core.messages import MAX_PLANS
 from tintype.core.plan import Load, Plan
 from tintype.core.resolve import resolve_rung
@@ -66,8 +67,7 @@ class Ladder:
 
     async def __call__(self, view: View, began: Began) -> Made | None:
         """Return the result; None: it is to be made from the original, alone. Raises as jobs do."""
-        info = view.binding.info
-        if view.fallback or view.plan.passthrough or info is None or not ladder_of(info, view.want.tenant.policy):
+        if view.fallback or not view.laddered:
             self.crowd.arrived(view.want)
             return None
         try:
@@ -79,6 +79,8 @@ class Ladder:
         """Join a batch that is still open, or wait for the rung that is being made."""
         asker = self._jobs.asker(view)  # what somebody looks at is not made along with what may wait, nor after it
         key = f"{view.binding.tenant} {view.binding.digest} {view.overlays} {view.behind} {asker.lane}"
+        if key not in self._flights and self.crowd.alone(view.want):
+            return await self._alone(key, view, began, asker)
         taken = key in self._flights and key not in self._open
         mine = view, began
         batch = [] if taken else self._open.setdefault(key, [])
@@ -92,22 +94,34 @@ class Ladder:
             batch.remove(mine)
         return made.get(view.key) or await self._read(view, began)
 
+    async def _alone(self, key: str, view: View, began: Began, asker: Asker) -> Made | None:
+        """Make a result along with the rung, if it is time for that: there is nobody to wait for."""
+        self.crowd.arrived(view.want)
+        master = self._due([view])
+        if master is None:
+            return None
+        made = await self._flights.join(key, lambda: self._make(key, [(view, began)], master), asker)
+        return made.get(view.key)
+
     async def _gather(self, key: str, batch: list[tuple[View, Began]]) -> Batch:
         try:
             await self.crowd.gathered(batch[0][0].want)
         finally:
             if self._open.get(key) is batch:
                 del self._open[key]
+        batch = batch[: MAX_PLANS - 1]
+        return await self._make(key, batch, self._due([view for view, _ in batch]))
+
+    async def _make(self, key: str, batch: Sequence[tuple[View, Began]], master: Plan | None) -> Batch:
+        """Make what starts from the same decoded image in one job each: the rung, if it is due, with what is made of it."""
+        if master:
+            self._rising.add(key)
         try:
-            return await self._make(key, batch[: MAX_PLANS - 1])
+            return await self._jobs_of(key, batch, master)
         finally:
             self._rising.discard(key)
 
-    async def _make(self, key: str, batch: Sequence[tuple[View, Began]]) -> Batch:
-        """Make what starts from the same decoded image in one job each: the rung, if it is due, with what is made of it."""
-        master = self._due([view for view, _ in batch])
-        if master:
-            self._rising.add(key)
+    async def _jobs_of(self, key: str, batch: Sequence[tuple[View, Began]], master: Plan | None) -> Batch:
         jobs: dict[Load, list[_Part]] = {master.load: []} if master else {}
         for view, began in batch:
             part = _part(view, began, master)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
 
 import msgspec
+from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
 from tintype.core.asked import Asked
@@ -12,12 +13,10 @@ from tintype.core.binding import Binding
 from tintype.core.degrade import lighter
 from tintype.core.errors import SourceTooLarge, UnsupportedImage
 from tintype.core.formats import FACTS, LOADABLE, SLOW, Format
-from tintype.core.info import ImageInfo
-from tintype.core.ladder import ladder_of
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Watermark
-from tintype.core.plan import Plan, Rung, plan_keys
-from tintype.core.resolve import resolve
+from tintype.core.plan import Plan, plan_keys
+from tintype.core.resolve import resolve_ways
 from tintype.core.tenant import Tenant
 from tintype.kit.flights import Flights
 from tintype.ports import Clock, Engine, Forwarded, Lease, Sources
@@ -25,8 +24,7 @@ from tintype.services.answers import Timings
 from tintype.services.standins import StandIns
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(msgspec.Struct, frozen=True):
     """One request, read and verified.
 
     Attributes:
@@ -58,13 +56,12 @@ class Want:
         return self.tenant.policy.watermark and self.asked.pipeline.find(Watermark) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """A want seen through one binding: its plan and the key of the result.
 
     `old_keys`: what the result is called in older render epochs. `overlays`: digests of what is laid over the image, as
     the key has them. `fallback`: the binding is the tenant's fallback image. `low`: the same result made from a rung, which
-    need not be there, for a source that may have one. `behind`: nobody waits for the result.
+    need not be there. `laddered`: the source may have rungs. `behind`: nobody waits for the result.
     """
 
     want: Want
@@ -75,6 +72,7 @@ class View:
     overlays: tuple[str, ...] = ()
     fallback: bool = False
     low: View | None = None
+    laddered: bool = False
     behind: bool = False
 
     def put_behind(self) -> View:
@@ -117,7 +115,7 @@ class Look:
             timings.add("source", self._clock.monotonic() - begun)
         fetched = binding.fetched_at >= now
         timings.fetched = timings.fetched or fetched
-        view = await self.through(replace(want, invested=want.invested or fetched), binding)
+        view = await self.through(replace(want, invested=True) if fetched and not want.invested else want, binding)
         timings.plan = view.plan
         return view
 
@@ -128,25 +126,30 @@ class Look:
             binding = await self._probed(want, binding)
         assert binding.info is not None
         overlays = await self._overlay_digests(want)
-        view = self._view(want, binding, binding.info, overlays, ())
-        rungs = () if binding.private or view.plan.passthrough else ladder_of(binding.info, want.tenant.policy)
-        low = self._view(want, binding, binding.info, overlays, rungs) if rungs else view
-        return replace(view, low=low) if low.plan.load.rung else view
+        ways = resolve_ways(want.asked.pipeline, binding.info, want.offer, want.tenant.policy)
+        low = None if ways.low is None or binding.private else self._view(want, binding, ways.low, overlays)
+        return self._view(want, binding, ways.plan, overlays, low, laddered=bool(ways.ladder))
 
     def _view(
-        self, want: Want, binding: Binding, info: ImageInfo, overlays: tuple[str, ...], rungs: tuple[Rung, ...]
+        self,
+        want: Want,
+        binding: Binding,
+        plan: Plan,
+        overlays: tuple[str, ...],
+        low: View | None = None,
+        *,
+        laddered: bool = False,
     ) -> View:
-        plan = resolve(want.asked.pipeline, info, want.offer, want.tenant.policy, rungs)
         digests = (binding.digest, *overlays, *_buster(want.tenant))
         key, *old = plan_keys(want.tenant.name, digests, plan, self._epochs)
-        return View(want, binding, plan, key, tuple(old), overlays)
+        return View(want, binding, plan, key, tuple(old), overlays, low=low, laddered=laddered)
 
     async def quicker(self, view: View) -> View | None:
         """Look at the same want in a format that is quick to write, if the client has a choice and would get a slow one."""
         want, kind = view.want, view.plan.save.format
         if kind not in SLOW or kind not in want.offer.accepts or view.binding.private or view.fallback:
             return None
-        offer = msgspec.structs.replace(want.offer, accepts=tuple(f for f in want.offer.accepts if f not in SLOW))
+        offer = replace(want.offer, accepts=tuple(f for f in want.offer.accepts if f not in SLOW))
         quick = await self.through(replace(want, offer=offer), view.binding)
         return None if quick.plan.save.format in SLOW else quick
 
@@ -156,7 +159,7 @@ class Look:
 
     async def lighter(self, view: View) -> View | None:
         """Look at the same want made with less effort, if there is less."""
-        tenant = replace(view.want.tenant, policy=lighter(view.want.tenant.policy))
+        tenant = dataclasses.replace(view.want.tenant, policy=lighter(view.want.tenant.policy))
         light = await self.through(replace(view.want, tenant=tenant), view.binding)
         return None if light.key == view.key else light
 

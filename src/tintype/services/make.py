@@ -13,7 +13,6 @@ from tintype.admission.gate import Gate
 from tintype.core.asked import Asked
 from tintype.core.entry import Entry, EntryFacts, Names
 from tintype.core.formats import Format
-from tintype.core.pipeline import Pipeline
 from tintype.kit.flights import Flights
 from tintype.ports import Cache, Clock, Finished, Lead, Leads, Shared
 from tintype.services.answers import Timings
@@ -153,12 +152,7 @@ class Make:
 
 def pipeline_tag(asked: Asked) -> str:
     """Return the tag under which every variant of one URL is kept, whatever the client's offer was."""
-    return _tag_of(asked.pipeline)
-
-
-@lru_cache(4096)  # half the time of a hit that the memo does not know
-def _tag_of(pipeline: Pipeline) -> str:
-    return f"pipeline:{pipeline.fingerprint}"
+    return url_names(asked).tags[0]
 
 
 def names_of(view: View) -> Names:
@@ -166,9 +160,11 @@ def names_of(view: View) -> Names:
     return Names(source=view.binding.url) if view.fallback else url_names(view.want.asked)
 
 
+@lru_cache(4096)  # half the time of a hit that the memo does not know
 def url_names(asked: Asked) -> Names:
     """Return what a purge can call any result by that a URL was answered with."""
-    return Names(source=asked.pipeline.source.url, tags=(pipeline_tag(asked), *asked.delivery.tags))
+    tag = f"pipeline:{asked.pipeline.fingerprint}"
+    return Names(source=asked.pipeline.source.url, tags=(tag, *asked.delivery.tags))
 
 
 def _untouched(view: View, body: bytes, now: float) -> Entry:

@@ -89,9 +89,9 @@ class Render:
     async def _looked(self, want: Want, timings: Timings) -> Answer:
         started = self._clock.now()
         view = await self._look(want, timings, self.assumed_fresh_s(want.asked.pipeline.source.url))
-        known = next((way.key for way in view.ways if way.key in want.etags), None)
-        if known is not None:
-            return Unchanged(known, view.binding, timings, self._stale(view.binding, started))
+        for way in view.ways:
+            if way.key in want.etags:
+                return Unchanged(way.key, view.binding, timings, self._stale(view.binding, started))
         found = await self._cached(view, timings)
         if found is None and not self._confirmed(view.binding, started):
             view = await self._look(want, timings, 0.0)  # a miss asks the origin before it renders
@@ -150,7 +150,7 @@ class Render:
             return None
         begun, names = self._clock.monotonic(), names_of(view)
         try:
-            for key in (key for way in view.ways for key in (way.key, *way.old_keys)):
+            for key in [key for way in view.ways for key in (way.key, *way.old_keys)]:
                 entry = await self._cache.get(key, names)
                 if entry is not None:
                     timings.outcome = "hit"

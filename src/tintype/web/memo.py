@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import chain
+
+import msgspec
 
 # ASGI header pairs, ready to send.
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """An answer with nothing left to decide: all headers but the request id, and what is told each time it is given.
 
     `length`: bytes of its body. `facts`: what the log has of it besides the method, the status and the length.
@@ -28,8 +29,7 @@ class Ready:
     seconds: Callable[[float], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(msgspec.Struct, frozen=True):
     """A verified answer: headers (but for the request id and timings), the cache key, and until when it holds (Unix s).
 
     `ready`: the same for whoever asks for the whole of it, without conditions. None = the tenant wants to see each request.
@@ -99,5 +99,5 @@ class Memo:
 
 def _weight(question: object, answer: Remembered) -> int:
     asked = question if isinstance(question, tuple) else (question,)
-    texts = sum(len(part) for part in asked if isinstance(part, str | bytes))
-    return _OBJECTS_BYTES + texts + sum(len(name) + len(value) for name, value in answer.headers)
+    texts = sum([len(part) for part in asked if isinstance(part, str | bytes)])
+    return _OBJECTS_BYTES + texts + sum(map(len, chain.from_iterable(answer.headers)))

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import msgspec
+
 from tintype.core.brief import brief
 from tintype.core.errors import Shed, TintypeError
 from tintype.core.shown import MASK, shown_url
@@ -51,8 +53,7 @@ class RequestIds:
         return b"%s%010x" % (self._prefix, self._next())
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """The parts of a request that the image path needs; `raw`: its path and query as they came; `peer`: who sent it."""
 
     method: str
