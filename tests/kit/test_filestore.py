@@ -22,7 +22,8 @@ from tests.conftest import ROOT, missing
 from tests.kit.kills import used_bytes
 from tintype.core.entry import Scope, Selector
 from tintype.core.errors import Misconfigured
-from tintype.kit.filestore import FileStore, Put, Stored
+from tintype.kit.filestore import FileStore, Put
+from tintype.kit.stored import Stored
 
 Opener = Callable[..., FileStore]
 

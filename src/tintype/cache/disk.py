@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from tintype.core.entry import ANY, Entry, EntryFacts, Scope, Selector
-from tintype.kit.filestore import FileStore, Put, Stored
+from tintype.kit.filestore import FileStore, Put
+from tintype.kit.stored import Stored
 from tintype.ports import Telemetry
 
 _ENCODE, _DECODE = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(EntryFacts).decode

@@ -16,30 +16,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from tintype.core.entry import Scope, Selector
 from tintype.kit.files import BLOCK, Shelf, on_disk, remove
 from tintype.kit.matching import matching
+from tintype.kit.rows import SCHEMA, VERSION, Found, Row, insert, tags_of
 
-_VERSION = 2  # another one is given up, with the files it knows
-_SCHEMA = """
-PRAGMA auto_vacuum = INCREMENTAL;
-PRAGMA journal_mode = WAL;
-BEGIN;
-CREATE TABLE entry (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: a late reader cannot meet another's file
-    key BLOB NOT NULL UNIQUE, tenant BLOB NOT NULL, source BLOB NOT NULL, tags BLOB NOT NULL,
-    size INTEGER NOT NULL, checksum BLOB NOT NULL, used INTEGER NOT NULL, meta BLOB NOT NULL
-);
-CREATE INDEX entry_source ON entry (source);
-CREATE INDEX entry_used ON entry (used);
-CREATE TABLE tag (tag BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (tag, id)) WITHOUT ROWID;
-CREATE TABLE total (entries INTEGER NOT NULL, bytes INTEGER NOT NULL);  -- so that a start need not count
-INSERT INTO total VALUES (0, 0);
-PRAGMA user_version = 2;
-COMMIT;
-"""
 _LOG = "index-wal"
 _FILES = ("index", _LOG, "index-shm")
 _MARGIN_PAGES = 8 + 32  # the shared-memory file, and what one addition (of some 32 files) may add
@@ -47,34 +28,10 @@ _BATCH = 64  # rows removed in one transaction: a few milliseconds
 # Numbers checked for orphans: as many as a power cut can take back, which is what a log of 1,000 pages holds. Those added
 # together share pages, half of one for each at the least.
 _AHEAD = 2048
-_ROWS = 64  # added by one statement: of at most 15 columns, as SQLite once took 999 values
 _LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'entry'"
 _USAGE = f"SELECT bytes, entries, page_count, ({_LAST}) FROM total, pragma_page_count"  # noqa: S608
-_TAGS, _READ_TAGS = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(tuple[bytes, ...])
 _IDS = 100_000  # numbers held in memory while a selector is dropped
 _PAGE = 1000  # keys read at once: a millisecond or two
-
-
-class Row(msgspec.Struct, frozen=True):
-    """What is known of one file. `used` is in Unix seconds."""
-
-    key: bytes
-    tenant: bytes
-    source: bytes
-    tags: tuple[bytes, ...]
-    size: int
-    checksum: bytes
-    used: int
-    meta: bytes
-
-
-class Found(msgspec.Struct, frozen=True):
-    """The part of a row that reading its file takes."""
-
-    id: int
-    size: int
-    checksum: bytes
-    meta: bytes
 
 
 class FileIndex:
@@ -146,7 +103,7 @@ class FileIndex:
         try:
             with self._writing() as db:
                 self._remove(db, self._of_keys(db, [row.key for row, _ in files]))
-                first = self._insert(db, [row for row, _ in files])
+                first = insert(db, [row for row, _ in files], after=self._last())
                 self._flush(db)
                 for number, (_, body) in enumerate(files, first):
                     self._shelf.place(body, number)
@@ -244,9 +201,8 @@ class FileIndex:
     def _open_renewed(self) -> sqlite3.Connection:
         self.life += 1
         self._measured = None
-        self._local = (
-            threading.local()
-        )  # readers open the new one; `close` closes their old connections, none is in use then
+        # Readers open the new one; `close` closes their old connections, none is in use then.
+        self._local = threading.local()
         for name in _FILES:
             remove(self._folder / name)
         return self._open()
@@ -254,7 +210,7 @@ class FileIndex:
     def _open(self) -> sqlite3.Connection:
         db = self._connect()
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
+        if version not in (0, VERSION):
             return self._open_renewed()
         if version == 0:
             self._create(db)
@@ -268,7 +224,7 @@ class FileIndex:
         if not self._shelf.is_empty():  # files of an index that was lost: nobody knows them any more
             self._shelf.lose()
             self._lost = self._max_bytes
-        db.executescript(_SCHEMA)
+        db.executescript(SCHEMA)
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._folder / "index", isolation_level=None, check_same_thread=False, timeout=10)
@@ -310,36 +266,12 @@ class FileIndex:
         marks = ",".join("?" * len(keys))
         return db.execute(f"SELECT id, size, tags FROM entry WHERE key IN ({marks})", keys).fetchall()  # noqa: S608
 
-    def _insert(self, db: sqlite3.Connection, rows: Sequence[Row]) -> int:
-        """Insert rows; returns the number of the first, which the others follow."""
-        first = self._last() + 1
-        entries = [
-            (
-                number,
-                row.key,
-                row.tenant,
-                row.source,
-                _TAGS.encode(row.tags),
-                row.size,
-                row.checksum,
-                row.used,
-                row.meta,
-            )
-            for number, row in enumerate(rows, first)
-        ]
-        _insert_all(db, "INTO entry (id, key, tenant, source, tags, size, checksum, used, meta)", entries)
-        tags = [(tag, number) for number, row in enumerate(rows, first) for tag in row.tags]
-        _insert_all(db, "OR IGNORE INTO tag", tags)
-        added = len(rows), sum(on_disk(row.size) for row in rows)
-        db.execute("UPDATE total SET entries = entries + ?, bytes = bytes + ?", added)
-        return first
-
     def _remove(self, db: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
         for number, size, tags in rows:
             self._shelf.remove(number)
             self._touched.pop(number, None)
             db.execute("DELETE FROM entry WHERE id = ?", (number,))
-            for tag in _READ_TAGS.decode(tags):
+            for tag in tags_of(tags):
                 db.execute("DELETE FROM tag WHERE tag = ? AND id = ?", (tag, number))
             db.execute("UPDATE total SET entries = entries - 1, bytes = bytes - ?", (on_disk(size),))
 
@@ -403,14 +335,6 @@ class FileIndex:
 def is_damage(error: sqlite3.Error) -> bool:
     """Tell whether the index itself is broken, and not just the disk full or slow."""
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _insert_all(db: sqlite3.Connection, into: str, rows: Sequence[Sequence[object]]) -> None:
-    """Insert rows by few statements: around each this thread lets go of the interpreter, and then waits for it again."""
-    for start in range(0, len(rows), _ROWS):
-        some = rows[start : start + _ROWS]
-        marks = ",".join([f"({','.join('?' * len(some[0]))})"] * len(some))
-        db.execute(f"INSERT {into} VALUES {marks}", [value for row in some for value in row])  # noqa: S608
 
 
 def _size(file: str) -> int:

@@ -15,15 +15,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from tintype.core.entry import Selector
 from tintype.core.errors import Misconfigured
-from tintype.kit.fileindex import FileIndex, Found, Row, is_damage
+from tintype.kit.fileindex import FileIndex, is_damage
 from tintype.kit.files import Shelf, checksum_of, on_disk, own, read_all, sha256_fd
 from tintype.kit.hot import Hot
 from tintype.kit.known import Known
 from tintype.kit.matching import as_bytes
+from tintype.kit.rows import Found, Row
+from tintype.kit.stored import Stored, StoredFile
 from tintype.ports import Clock, Telemetry
 
 _T = TypeVar("_T")
@@ -31,14 +33,6 @@ _READERS, _WRITERS = 4, 2
 _LARGEST = 4  # one file, or several that are put together, take at most this part of the room: 1/4
 _UNSEEN = 64  # bytes in temporary files are made room for by this part of the room at once: 1/64
 _TRUSTED = 4096  # files remembered as checked, for `open`
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A body and what was kept with it."""
-
-    meta: bytes
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +51,6 @@ class Put:
     source: str = ""
     tags: tuple[str, ...] = ()
     sha256: bytes = b""
-
-
-class StoredFile:
-    """An open, read-only file; stays readable until `close`, even when it is evicted meanwhile. A context manager."""
-
-    __slots__ = ("_fd", "meta", "size")
-
-    def __init__(self, fd: int, size: int, meta: bytes) -> None:
-        self._fd, self.size, self.meta = fd, size, meta
-
-    def fd(self) -> int:
-        """Return the descriptor, owned by this object, at offset 0 unless it was read from."""
-        return self._fd
-
-    def close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:  # a caller that was cancelled while the file was being opened never sees it
-        self.close()
 
 
 class FileStore:

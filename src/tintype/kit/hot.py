@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
-from tintype.kit.fileindex import Found
 from tintype.kit.files import checksum_of
+from tintype.kit.rows import Found
 from tintype.ports import Clock
 
 _MOST = 16_384  # files known, about 1 kB of memory each

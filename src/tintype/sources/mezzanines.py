@@ -12,8 +12,9 @@ from tintype.core.epoch import RENDER_EPOCH
 from tintype.core.ladder import Forgone
 from tintype.core.plan import Rung
 from tintype.core.values import canonical_bytes, fingerprint
-from tintype.kit.filestore import FileStore, StoredFile
+from tintype.kit.filestore import FileStore
 from tintype.kit.recent import Recent
+from tintype.kit.stored import StoredFile
 from tintype.ports import Clock
 from tintype.sources.purges import Purges
 
