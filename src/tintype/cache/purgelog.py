@@ -4,7 +4,9 @@ A store cannot drop by source or tag, so nothing is looked for: an entry made be
 from then on, and the bucket's own lifecycle rule removes its bytes one day. Many purges are folded into one object, so
 the log stays short; a fold repeats what it replaces, so it does not matter who folds or how often.
 
-Nodes' clocks may differ by `skew_s`: an entry made that shortly after a purge counts as made before it.
+Nodes' clocks may differ by `skew_s`: an entry made that shortly after a purge counts as made before it, unless it says that
+the purge had been carried out where it was begun (`EntryFacts.after`). That can be told by times alone, as a purge gets one
+later than every purge that was in the log before it, whose ever clock they are of.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ _FOLD_AGE_S = 60.0  # only what every node has long read
 _MOST = 1_000  # purges kept for a store that is away; then they become one of everything
 _AT_ONCE = 16
 _FIRST_READ_S = 0.5
+_TICK_S = 1e-6  # between a purge and the next, if the clocks of two nodes have them the other way round
 _ENCODE, _DECODE = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[Purge]).decode
 
 
@@ -61,6 +64,7 @@ class PurgeLog:
         self._unsent: list[Purge] = []
         self._seen: set[str] = set()
         self._newest = 0.0
+        self._heard_at = 0.0
         self._read_at: float | None = None
         self._first, self._sending = asyncio.Event(), asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -73,7 +77,12 @@ class PurgeLog:
     def covers(self, key: str, facts: EntryFacts) -> bool:
         """Tell whether an entry was purged after it was made."""
         latest = self._marks.latest(facts.tenant, key, facts.source, facts.tags)
-        return facts.created_at <= latest + self._skew_s
+        return facts.created_at <= latest + self._skew_s and facts.after < latest
+
+    @property
+    def heard(self) -> float:
+        """The time of the latest purge that is in the log and known here."""
+        return self._heard_at
 
     def is_current(self) -> bool:
         """Tell whether the log was read just now. If not, trust no shared entry."""
@@ -154,7 +163,12 @@ class PurgeLog:
     async def _send(self) -> None:
         async with self._sending:
             if unsent := list(self._unsent):
-                await self._write(unsent[-1][1], unsent)
+                await self.read()
+                at = max(unsent[-1][1], self._heard_at + _TICK_S)
+                for selector, _ in unsent:
+                    self._marks.mark(selector, at)
+                await self._write(at, [(selector, at) for selector, _ in unsent])
+                self._heard_at = max(self._heard_at, at)
                 self._unsent = [purge for purge in self._unsent if purge not in unsent]
 
     async def _write(self, at: float, purges: Sequence[Purge]) -> None:
@@ -170,13 +184,14 @@ class PurgeLog:
             return []
         except msgspec.MsgspecError:  # not a purge of ours: what it was about is unknown, so everything counts
             self._telemetry.event("cache_purge_unreadable", object=name)
-            self._marks.forget(_time_of(name))
+            self._marks.forget(_time_of(name) + 0.001)  # names have milliseconds
             return []
 
     async def _learn(self, purges: Sequence[Purge], *, tell: bool) -> None:
         for selector, at in purges:
             known = self._marks.get(selector) >= at
             self._marks.mark(selector, at)
+            self._heard_at = max(self._heard_at, at)
             if tell and not known and self._heard is not None:
                 await self._heard(selector)
                 self._telemetry.observe("purge_seconds", max(0.0, self._clock.now() - at))

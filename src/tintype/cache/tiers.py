@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from tintype.cache.behind import Behind
 from tintype.cache.disk import DiskCache
@@ -16,6 +19,8 @@ from tintype.core.purges import Marks, Purges
 from tintype.ports import Clock
 
 _DRAIN_S = 10.0
+# Purges of a shared tier that what is begun after them is known to be after; it is told from older ones by its time alone.
+_NOTED = 64
 
 
 class Tiers:
@@ -44,6 +49,9 @@ class Tiers:
         self._ram, self._below, self._purges = ram, tuple(below), purges
         self._log, self._clock = log, clock
         self._times = Marks(memory)
+        self._noted: deque[tuple[int, float]] = deque(
+            maxlen=_NOTED
+        )  # since which generation a purge has been carried out
         self._own = self._below if log is None else self._below[:-1]
 
         self._disk, self._any_disk = disk if log is None else None, disk
@@ -111,7 +119,15 @@ class Tiers:
         return disk.name if disk is not None and (self._below[0].waits(key) or await disk.has(key)) else ""
 
     async def put(self, key: str, entry: Entry, *, generation: int | None = None) -> None:
-        self._keep(key, entry, self.generation if generation is None else generation)
+        since = self.generation if generation is None else generation
+        self._keep(key, self._dated(key, entry, since), since)
+
+    def _dated(self, key: str, entry: Entry, since: int) -> Entry:
+        """Return an entry that other nodes can tell from what was made before a purge, where its time does not."""
+        if self._log is None or not self._log.covers(key, entry.facts):
+            return entry
+        after = max((at for number, at in self._noted if number <= since), default=0.0)
+        return Entry(facts=replace(entry.facts, after=after), body=entry.body)
 
     def _keep(self, key: str, entry: Entry, since: int) -> None:
         if allowed(self._purges, since, key, entry):
@@ -161,7 +177,10 @@ class Tiers:
             # From here on, what was begun before is not kept. What is made meanwhile is: it is written once there is
             # nothing to drop any more.
             with self._purges.carried_out(selector):
-                return await self._emptied(selector, below)
+                dropped = await self._emptied(selector, below)
+            if self._log is not None:
+                self._noted.append((self._purges.next(), self._log.heard))
+            return dropped
         finally:
             for tier in self._below:
                 tier.go_on()

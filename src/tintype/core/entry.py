@@ -23,6 +23,7 @@ class EntryFacts(Value, frozen=True):
     """Everything about a cached result but its bytes. Times are Unix seconds.
 
     `source` and `tags` are those of the URL that had it made, and, as tags, those of every other URL it answered since.
+    `after`: the latest purge that had been carried out where it was made, before it was begun (by `PurgeLog.heard`).
     """
 
     tenant: str
@@ -38,6 +39,7 @@ class EntryFacts(Value, frozen=True):
     epoch: int = 0
     created_at: float = 0.0
     tags: tuple[str, ...] = ()
+    after: float = 0.0
 
 
 class Entry(Value, frozen=True):

@@ -129,7 +129,16 @@ class Purges:
             yield
         finally:
             del self._running[number]
-            self._settled = min(self._running, default=self._generation + 1) - 1
+            self._settle()
+
+    def next(self) -> int:
+        """Begin a generation without a purge; returns its number. What is handed in with it was begun from now on."""
+        self._generation += 1
+        self._settle()
+        return self._generation
+
+    def _settle(self) -> None:
+        self._settled = min(self._running, default=self._generation + 1) - 1
 
     def under_way(self, tenant: str, key: str, source: str, tags: tuple[str, ...] = ()) -> bool:
         """Tell whether a purge that matches is being carried out."""
