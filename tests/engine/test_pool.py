@@ -32,7 +32,7 @@ from tintype.core.offer import Offer
 from tintype.core.pipeline import Pipeline, SourceRef
 from tintype.core.plan import CropBox, Plan, Rest
 from tintype.core.policy import Policy
-from tintype.engine.pool import _unnamed
+from tintype.engine.requests import unnamed
 from tintype.engine.settings import Isolation
 from tintype.engine.worker import Phase
 
@@ -327,7 +327,7 @@ async def test_the_source_s_url_does_not_reach_a_worker(engine: Benches) -> None
     pipeline = Pipeline(source=SourceRef(url="https://key:secret@example.com/a.jpg"))
     info = ImageInfo(format=Format.PNG, width=1, height=1)
     rest = Rest(pipeline=pipeline, info=info, offer=Offer(), policy=Policy())
-    assert "secret" not in str(_unnamed(replace(plan(), rest=rest)))
+    assert "secret" not in str(unnamed(replace(plan(), rest=rest)))
 
 
 @ALL

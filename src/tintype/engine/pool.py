@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-from msgspec.structs import replace
 
 from tintype.admission.asker import Asker
 from tintype.admission.expect import kind_of
@@ -22,23 +18,14 @@ from tintype.core.errors import BrokenImage, DeadlinePassed, Draining, EngineFai
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
-from tintype.core.messages import (
-    MAX_INPUTS,
-    MAX_PLANS,
-    Check,
-    Input,
-    Job,
-    Probe,
-    Ready,
-    Setup,
-    ToWorker,
-)
+from tintype.core.messages import Check, Input, Job, Probe, Ready, Setup
 from tintype.core.plan import Cost, Plan, plan_key
 from tintype.engine.channel import encode
 from tintype.engine.crew import Crew
 from tintype.engine.exits import read_exit
 from tintype.engine.poison import PoisonLedger
 from tintype.engine.process import COMMAND
+from tintype.engine.requests import check_sealed, job_of, new_id
 from tintype.engine.results import read_done, read_info, read_proofs
 from tintype.engine.settings import EngineSettings, SecuritySettings
 from tintype.engine.starts import Starts
@@ -115,10 +102,9 @@ class Pool:
 
     async def check(self) -> Checkup:
         """Have a worker prove once more that what must not decode does not."""
-        number = _number()
         deadline = self._clock.monotonic() + _CHECK_S
         asker = Asker("", deadline=deadline)
-        proofs = await self._perform(self._task(number, Check(id=number), (), asker, "", read_proofs))
+        proofs = await self._perform(self._task(Check(id=new_id()), (), asker, "", read_proofs))
         ready = await self._started().first
         return Checkup(ready.layers, ready.missing, proofs)
 
@@ -126,9 +112,8 @@ class Pool:
         self, source: int, size: int, format: Format, *, asker: Asker, digest: str, source_pixels: int
     ) -> ImageInfo:
         """See port Engine."""
-        number = _number()
-        message = Probe(id=number, input=Input(format=format, size=size), source_pixels=source_pixels)
-        task = self._task(number, message, (source,), asker, digest, read_info)
+        message = Probe(id=new_id(), input=Input(format=format, size=size), source_pixels=source_pixels)
+        task = self._task(message, (source,), asker, digest, read_info)
         task.suspect = lambda: (asker.tenant, digest, "probe")
         info: ImageInfo = await self._perform(task)
         return info
@@ -143,17 +128,10 @@ class Pool:
         began: Callable[[], None] | None = None,
     ) -> Finished:
         """See port Engine."""
-        _check_counts(len(inputs), len(plans))
         most = self._limits.result_bytes
-        number = _number()
-        job = Job(
-            id=number,
-            inputs=tuple(Input(format=kind, size=size) for _, size, kind in inputs),
-            plans=tuple(_unnamed(plan) for plan in plans),
-            max_result_bytes=most,
-        )
+        job = job_of([(kind, size) for _, size, kind in inputs], plans, most)
         read = partial(read_done, plans=len(plans), most=most)
-        task = self._task(number, job, tuple(fd for fd, _, _ in inputs), asker, digest, read)
+        task = self._task(job, tuple(fd for fd, _, _ in inputs), asker, digest, read)
         task.images, task.began = 1, began
         task.cost = Cost(sum(one.cost.cpu_ms for one in plans), max(one.cost.peak_bytes for one in plans))
         task.kind = kind_of(plans)
@@ -195,16 +173,15 @@ class Pool:
 
     def _task(
         self,
-        number: int,
-        message: ToWorker,
+        message: Job | Probe | Check,
         fds: Sequence[int],
         asker: Asker,
         digest: str,
         read: Callable[..., Any],
     ) -> Task:
         for fd in fds:
-            _check_sealed(fd)
-        return Task(id=number, packet=encode(message), fds=fds, asker=asker, digest=digest, read=read)
+            check_sealed(fd)
+        return Task(id=message.id, packet=encode(message), fds=fds, asker=asker, digest=digest, read=read)
 
     async def _perform(self, task: Task) -> Any:
         """Queue a task and wait for its answer, no longer than its deadline."""
@@ -366,33 +343,3 @@ class Pool:
             kind = "run" if task.images else "probe"
             took = self._clock.monotonic() - task.started_at
             self._telemetry.observe("engine_seconds", took, kind=kind, pool=self._name)
-
-
-def _number() -> int:
-    """Number a request so that nobody can answer it who has not read it: a worker gone wrong would guess a count."""
-    return secrets.randbits(63)
-
-
-def _check_counts(inputs: int, plans: int) -> None:
-    if not (1 <= inputs <= MAX_INPUTS and 1 <= plans <= MAX_PLANS):
-        raise EngineFailed(f"{inputs} inputs and {plans} plans; 1 to {MAX_INPUTS} and 1 to {MAX_PLANS} are taken")
-
-
-def _check_sealed(fd: int) -> None:
-    """Refuse a descriptor through which a worker could write, such as a memfd that was not sealed."""
-    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-        return
-    try:
-        sealed = fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE
-    except OSError:
-        sealed = 0
-    if not sealed:
-        raise EngineFailed(f"descriptor {fd} is writable: open it read-only, or seal it")
-
-
-def _unnamed(plan: Plan) -> Plan:
-    """Leave the source's URL, which may carry a credential, out of what a worker gets."""
-    if plan.rest is None:
-        return plan
-    source = replace(plan.rest.pipeline.source, url="", buster="")
-    return replace(plan, rest=replace(plan.rest, pipeline=replace(plan.rest.pipeline, source=source)))
