@@ -111,13 +111,27 @@ def test_a_span_outside_is_refused(header: bytes) -> None:
         span_of(header, 10)
 
 
-@given(st.binary(max_size=60), st.integers(0, 1000))
-def test_a_span_is_inside_or_refused(header: bytes, length: int) -> None:
+ENDS = st.one_of(st.just(""), st.integers(0, 1200).map(str))
+
+
+@given(st.tuples(ENDS, ENDS), st.integers(0, 1000))
+def test_a_span_is_inside_or_refused(ends: tuple[str, str], length: int) -> None:
+    """As RFC 9110 14.1.2 has it: from the first, up to the last or the end; without a first, so many at the end."""
+    first, last = ends
+    body = range(length)
+    wanted = body[int(first) : int(last) + 1 if last else None] if first else body[-int(last) :] if last else range(0)
+    backwards = not (first or last) or (first and last and int(first) > int(last))
     try:
-        span = span_of(header, length)
+        span = span_of(f"bytes={first}-{last}".encode(), length)
     except ValueError:
-        return
-    assert span is None or 0 <= span[0] <= span[1] < length
+        assert not wanted or (not first and not int(last))
+    else:
+        assert span == (None if backwards else (wanted[0], wanted[-1]))
+
+
+@given(st.binary(max_size=60).filter(lambda header: b"=" not in header), st.integers(0, 1000))
+def test_what_is_no_span_is_none(header: bytes, length: int) -> None:
+    assert span_of(header, length) is None
 
 
 def test_etags() -> None:
