@@ -232,3 +232,36 @@ def test_an_unlisted_source_says_so_without_repeating_it() -> None:
 def test_a_listed_source_that_no_url_can_match_is_named_at_start(pattern: str) -> None:
     with pytest.raises(Misconfigured, match="allowed_sources"):
         Imgproxy(ImgproxySettings(allowed_sources=("https://fine.example/", pattern)))
+
+
+def test_options_that_were_read_before_change_nothing_for_another_source_or_format() -> None:
+    dialect = Imgproxy(ImgproxySettings())
+    ends = (
+        "plain/http://a/b@webp",
+        "plain/http://a/c",
+        "aHR0cDovL2EvYg.png",
+        "plain/http://a/c@avif",
+        "plain/s3://a/c",
+    )
+    for options in ("", "w:10/f:gif/cb:x/", "q:3/fn:a/"):
+        for end in (*ends, *reversed(ends)):
+            target = f"/_/{options}{end}"
+            assert dialect.parse(target, NOW) == Imgproxy(ImgproxySettings()).parse(target, NOW)
+    assert dialect.parse("/_/w:10/f:gif/cb:x/plain/s3://a/c", NOW).pipeline.source.buster == "x"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/w:x/plain/%zz@nonsense", "'x'"),
+        ("/w:10/plain/%zz@nonsense", "two hex digits"),
+        ("/w:10/plain/a@nonsense", "nonsense"),
+        ("/w:10/exp:1/plain/a@nonsense", "nonsense"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_order_however_often_it_comes(path: str, says: str) -> None:
+    dialect = Imgproxy(ImgproxySettings())
+    dialect.parse("/_/w:10/plain/a", NOW)
+    for _ in range(2):
+        with pytest.raises(BadRequest, match=says):
+            dialect.parse(f"/_{path}", NOW)

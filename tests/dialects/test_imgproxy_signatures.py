@@ -113,6 +113,16 @@ def test_keys_are_called_by_their_ids_and_tokens_have_no_name() -> None:
     assert Imgproxy(ImgproxySettings()).parse(f"/any{PATH}", NOW).key == ""
 
 
+secrets = st.binary(min_size=1, max_size=200).map(bytes.hex)
+
+
+@given(key=secrets, salt=secrets, path=st.text(st.characters(codec="utf-8"), max_size=200))
+def test_signatures_are_hmac_of_salt_and_path_whatever_their_length(key: str, salt: str, path: str) -> None:
+    signatures = Signatures(ImgproxySettings(keys=(key,), salts=(salt,)))
+    assert signatures.sign(path) == sign(path, key, salt)
+    assert signatures.verify(sign(path, key, salt), path) == "1"
+
+
 def test_truncated_signatures_have_exactly_their_size() -> None:
     short = dialect(signature_size=8)
     assert short.parse(f"/{sign(PATH, size=8)}{PATH}", NOW)

@@ -22,6 +22,7 @@ _INT = re.compile(r"[+-]?[0-9]{1,19}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{3}){1,2}")
 _BASE64 = re.compile(r"[A-Za-z0-9_-]*")
+_USUAL = bytes.maketrans(b"-_", b"+/")
 
 # The set of Go's strconv.ParseBool.
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -166,7 +167,7 @@ def unbase64(text: str) -> bytes:
     text = text.rstrip("=")
     try:
         if _BASE64.fullmatch(text):
-            return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            return binascii.a2b_base64(text.encode().translate(_USUAL) + b"=" * (-len(text) % 4))
     except binascii.Error:
         pass
     raise Unreadable(text, "URL-safe base64")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from tintype.core.asked import Asked, Delivery
 from tintype.core.pipeline import (
     Background,
@@ -33,9 +35,15 @@ from tintype.dialects.imgproxy.wanted import Wanted
 _CUTTING = frozenset({Fit.COVER, Fit.COVER_DOWN, Fit.AUTO})
 
 
-def build(wanted: Wanted, url: str) -> Asked:
-    """Make the request of a source URL and what its options ask for."""
-    return Asked(pipeline=_pipeline(wanted, url), delivery=_delivery(wanted))
+def build(wanted: Wanted) -> Asked:
+    """Make the request of what options ask for, of no source yet."""
+    return Asked(pipeline=_pipeline(wanted), delivery=_delivery(wanted))
+
+
+def sourced(asked: Asked, url: str, key: str) -> Asked:
+    """Return such a request of a source, signed with a key."""
+    pipeline = replace(asked.pipeline, source=SourceRef(url=url, buster=asked.pipeline.source.buster))
+    return replace(asked, pipeline=pipeline, key=key)
 
 
 def unbuild(asked: Asked, base: Wanted) -> Wanted:
@@ -61,8 +69,8 @@ def _unbuild_image(wanted: Wanted, pipeline: Pipeline) -> None:
         wanted.crop_gravity = None
 
 
-def _pipeline(wanted: Wanted, url: str) -> Pipeline:
-    source = SourceRef(url=url, buster=wanted.buster)
+def _pipeline(wanted: Wanted) -> Pipeline:
+    source = SourceRef(url="", buster=wanted.buster)
     bounds = Bounds(
         source_pixels=wanted.source_pixels,
         source_bytes=wanted.source_bytes,

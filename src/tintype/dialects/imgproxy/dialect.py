@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec.structs import replace
 
 from tintype.core.asked import Asked
 from tintype.core.errors import BadRequest, Expired, Misconfigured
 from tintype.dialects.imgproxy import grammar, options, refusal
-from tintype.dialects.imgproxy.build import build
+from tintype.dialects.imgproxy.build import build, sourced
 from tintype.dialects.imgproxy.format import path_of, preset_paths_of
 from tintype.dialects.imgproxy.presets import Presets
 from tintype.dialects.imgproxy.settings import ImgproxySettings
@@ -17,6 +18,9 @@ from tintype.dialects.imgproxy.shown import Shown
 from tintype.dialects.imgproxy.sign import Signatures
 from tintype.dialects.imgproxy.source import SourceReader
 from tintype.dialects.imgproxy.wanted import Wanted
+
+# Texts of options whose requests are remembered, each by the extensions that came with it: sites have a few dozen.
+_REMEMBERED = 256
 
 
 class Imgproxy:
@@ -36,12 +40,15 @@ class Imgproxy:
         self._shown = Shown(settings)
         self._presets = Presets(settings)
         self._start = self._presets.start(auto_rotate=settings.auto_rotate)
+        # Options repeat, sources do not. What is wrong is not remembered.
+        self._wanted = lru_cache(_REMEMBERED)(self._read_options)
+        self._template = lru_cache(_REMEMBERED)(self._build)
 
     def parse(self, target: str, now: float) -> Asked:
         """Read a raw request target; see `ports.Dialect.parse`."""
         signature, path = grammar.split(target)
         key = self._signatures.verify(signature, path)
-        asked = replace(self._read(path), key=key)
+        asked = self._read(path, key)
         if 0 < asked.delivery.expires_at < int(now):
             raise Expired
         return asked
@@ -63,22 +70,29 @@ class Imgproxy:
         """Return a target for the log; see `ports.Dialect.shown`."""
         return self._shown(target)
 
-    def _read(self, path: str) -> Asked:
+    def _read(self, path: str, key: str = "") -> Asked:
+        said, source = grammar.take_presets(path) if self._only_presets else grammar.take_apart(path, self._separator)
+        self._wanted(said)  # what is wrong with options is told before what is wrong with the source
+        url, extension = self._sources.read(source)
+        return sourced(self._template(said, extension), url, key)
+
+    def _read_options(self, said: str) -> Wanted:
+        """Return what options ask for, for all who say the same: it is not to be changed."""
         wanted = self._start.copy()
         if self._only_presets:
-            presets, segments = grammar.take_presets(path, self._separator)
-            self._presets.apply(wanted, presets)
+            self._presets.apply(wanted, said.split(self._separator))
         else:
-            spelled, segments = grammar.take_apart(path, self._separator)
-            self._apply(wanted, spelled)
-        if not segments:
-            raise BadRequest("the source is missing; end the path with plain/URL or with the URL in base64")
-        url, extension = self._sources.read(segments)
-        if extension and not wanted.raw:
-            options.apply(wanted, "ext", [extension], trusted=self._trusted)
-        return build(wanted, url)
+            self._apply(wanted, grammar.spelled(said, self._separator))
+        return wanted
 
-    def _apply(self, wanted: Wanted, spelled: Sequence[grammar.Spelled]) -> None:
+    def _build(self, said: str, extension: str) -> Asked:
+        wanted = self._wanted(said)
+        if extension and not wanted.raw:
+            wanted = wanted.copy()
+            options.apply(wanted, "ext", [extension], trusted=self._trusted)
+        return build(wanted)
+
+    def _apply(self, wanted: Wanted, spelled: Iterable[grammar.Spelled]) -> None:
         for name, args in spelled:
             if self._allowed and name not in self._allowed:
                 raise BadRequest(f"option {name[:60]!a} is not one of allowed_options: {', '.join(self._allowed)}")

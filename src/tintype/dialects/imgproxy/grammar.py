@@ -10,6 +10,7 @@ source    = "plain/" percent-encoded [ "@" extension ]
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tintype.core.errors import BadRequest
@@ -64,8 +65,8 @@ def merges(source: str) -> bool:
     return _MERGED.match(source) is not None
 
 
-def take_apart(path: str, separator: str) -> tuple[list[Spelled], list[str]]:
-    """Return the options and the segments of the source, which begins at the first segment without a separator.
+def take_apart(path: str, separator: str) -> tuple[str, str]:
+    """Return the options, and the source, which begins at the first segment without a separator.
 
     Raises:
         BadRequest: the syntax of imgproxy 1.
@@ -75,16 +76,22 @@ def take_apart(path: str, separator: str) -> tuple[list[Spelled], list[str]]:
         raise BadRequest(
             f"/{segments[0]}/width/height/... is the syntax of imgproxy 1; write rs:{segments[0]}:width:height"
         )
-    options: list[Spelled] = []
-    for at, segment in enumerate(segments):
+    at = 1
+    for segment in segments:
+        if separator not in segment:
+            break
+        at += len(segment) + 1
+    return path[1:at], path[at:]
+
+
+def take_presets(path: str) -> tuple[str, str]:
+    """Return the presets and the source, where URLs have nothing but presets."""
+    presets, _, source = path[1:].partition("/")
+    return presets, source
+
+
+def spelled(options: str, separator: str) -> Iterator[Spelled]:
+    """Yield the options of a text that `take_apart` returned."""
+    for segment in filter(None, options.split("/")):
         name, *args = segment.split(separator)
-        if not args:
-            return options, segments[at:]
-        options.append(Spelled(name, args))
-    return options, []
-
-
-def take_presets(path: str, separator: str) -> tuple[list[str], list[str]]:
-    """Return the names of presets and the segments of the source, where URLs have nothing but presets."""
-    presets, *source = path[1:].split("/")
-    return presets.split(separator), source
+        yield Spelled(name, args)

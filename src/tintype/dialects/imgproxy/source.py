@@ -31,21 +31,21 @@ class SourceReader:
         self._listed = tuple(re.compile(_prefix(_canonical_pattern(pattern))) for pattern in settings.allowed_sources)
         self._decrypt = _decrypter(settings)
 
-    def read(self, segments: list[str]) -> tuple[str, str]:
+    def read(self, source: str) -> tuple[str, str]:
         """Return the canonical URL and the extension ("" = none).
 
         Raises:
             BadRequest: it cannot be read.
             SourceUnlisted: it is not on the list of allowed sources.
         """
-        kind = segments[0] if len(segments) > 1 else ""
-        if kind == PLAIN:
-            data, extension = _read_plain(segments[1:])
-            return self._accept(_to_text(data)), extension
-        if kind == ENCRYPTED:
-            encoded, extension = self._join(segments[1:])
+        kind, slash, rest = source.partition("/")
+        if slash and kind == PLAIN:
+            url, extension = _read_plain(rest)
+            return self._accept(url), extension
+        if slash and kind == ENCRYPTED:
+            encoded, extension = self._join(rest)
             return self._read_encrypted(encoded), extension
-        encoded, extension = self._join(segments)
+        encoded, extension = self._join(source)
         return self._accept(_to_text(_decode(encoded))), extension
 
     def _read_encrypted(self, encoded: str) -> str:
@@ -56,10 +56,10 @@ class SourceReader:
         except (BadRequest, ValueError):  # one answer for all that can be wrong, whether it was the padding or the text
             raise BadRequest("the encrypted source is no allowed URL when read with the configured key") from None
 
-    def _join(self, chunks: list[str]) -> tuple[str, str]:
-        if self._drops_filename and len(chunks) > 1:
-            chunks = chunks[:-1]
-        return _cut_extension("".join(chunks), ".")
+    def _join(self, chunks: str) -> tuple[str, str]:
+        if self._drops_filename and "/" in chunks:
+            chunks = chunks.rpartition("/")[0]
+        return _cut_extension(chunks.replace("/", ""), ".")
 
     def _accept(self, url: str) -> str:
         for replace in self._replacements:
@@ -127,11 +127,13 @@ def _canonical_pattern(pattern: str) -> str:
         raise Misconfigured(f"imgproxy allowed_sources: {pattern!r}: {error}") from error
 
 
-def _read_plain(segments: list[str]) -> tuple[bytes, str]:
-    encoded, extension = _cut_extension("/".join(segments), "@")
+def _read_plain(source: str) -> tuple[str, str]:
+    encoded, extension = _cut_extension(source, "@")
+    if "%" not in encoded:
+        return encoded, extension
     if _BAD_ESCAPE.search(encoded):
         raise BadRequest("the source has a % without two hex digits after it; write %25 for a percent sign")
-    return unquote_to_bytes(encoded), extension
+    return _to_text(unquote_to_bytes(encoded)), extension
 
 
 def _cut_extension(text: str, mark: str) -> tuple[str, str]:
