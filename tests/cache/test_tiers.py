@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,8 +89,11 @@ class Gated:
         return entry
 
     async def put(self, key: str, entry: Entry) -> None:
+        await self.put_all([(key, entry)])
+
+    async def put_all(self, entries: Sequence[tuple[str, Entry]]) -> None:
         await self._pass()
-        await self.tier.put(key, entry)
+        await self.tier.put_all(entries)
 
     async def drop(self, selector: Selector) -> int:
         return await self.tier.drop(selector)

@@ -19,6 +19,7 @@ class Charge:
     """
 
     asker: Asker
+    whose: Whose
     ms: float
     fetched: bool
 
@@ -47,7 +48,7 @@ class Backlog:
 
     def add(self, asker: Asker, ms: float, *, fetched: bool) -> Charge:
         """Charge work to who asks for it, until it is taken off."""
-        charge = Charge(asker, ms, fetched)
+        charge = Charge(asker, asker.whose, ms, fetched)
         self._charges.add(charge)
         self._change(charge, 1)
         return charge
@@ -59,8 +60,10 @@ class Backlog:
             self._change(charge, -1)
 
     def _change(self, charge: Charge, sign: int) -> None:
-        which = charge.fetched, charge.asker.whose
-        total = self._sums.setdefault(which, _Sum(charge.asker.weight))
+        which = charge.fetched, charge.whose
+        total = self._sums.get(which)
+        if total is None:
+            total = self._sums[which] = _Sum(charge.asker.weight)
         total.count += sign
         total.ms += sign * charge.ms
         total.light_ms += sign * charge.ms * (charge.ms <= self.rules.heavy_ms)
@@ -79,12 +82,15 @@ class Backlog:
         with it, and work that is still being fetched does not delay what is fetched. Lower lanes leave one of several workers
         free, and so have one less for their own.
         """
+        workers = self._workers(asker)
+        if len(self._charges) < workers:
+            return 0.0
         ahead = [
             (whose, total)
             for (there, whose), total in self._sums.items()
             if whose.lane <= asker.lane and (there or not fetched)
         ]
-        if sum(total.count for _, total in ahead) < self._workers(asker):
+        if sum(total.count for _, total in ahead) < workers:
             return 0.0
         own, own_light = self._own(ahead, asker, ms)
         weights = {whose.tenant: total.weight for whose, total in ahead}
@@ -92,7 +98,7 @@ class Backlog:
         if asker.lane is not Lane.INTERACTIVE:
             low = [(whose, total) for whose, total in ahead if whose.lane is not Lane.INTERACTIVE]
             own, _ = self._own(low, asker, ms)
-            wait_ms = max(wait_ms, (shared(_ms(low), weights, asker, own) - ms) / self._workers(asker))
+            wait_ms = max(wait_ms, (shared(_ms(low), weights, asker, own) - ms) / workers)
         if ms <= self.rules.heavy_ms and self.rules.workers > 1:
             light = ((whose, total.light_ms) for whose, total in ahead)
             wait_ms = min(wait_ms, shared(light, weights, asker, own_light) - ms)

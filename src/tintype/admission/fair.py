@@ -26,12 +26,11 @@ class Fair:
 
     def served(self, name: str, cost: float, weight: float) -> None:
         """Charge a name for work that begins."""
-        self._virtual = self._tag(name)
+        self._virtual = max(self._tags.get(name, 0.0), self._virtual)
         self._tags[name] = self._virtual + cost / weight
         if len(self._tags) > _MOST:
-            self._tags = {one: tag for one, tag in self._tags.items() if tag > self._virtual}
-        if len(self._tags) > _MOST:
-            self._tags.clear()
+            behind = {one: tag for one, tag in self._tags.items() if tag > self._virtual}
+            self._tags = behind if len(behind) <= _MOST else {}
 
     def _tag(self, name: str) -> float:
         return max(self._tags.get(name, 0.0), self._virtual)

@@ -49,6 +49,7 @@ class Place(Generic[T]):
     peak_bytes: float = 0.0
     brief: bool = False
     since: float = 0.0
+    heavy: bool = False  # by the rules of the queue it has joined
 
 
 @dataclass(slots=True)
@@ -58,6 +59,8 @@ class Queue(Generic[T]):
     rules: Rules
     waiting: list[Place[T]] = field(default_factory=list)
     running: set[Place[T]] = field(default_factory=set)
+    running_bytes: float = 0.0  # of memory, taken together
+    _running_heavy: int = 0
     _turns: Turns = field(default_factory=Turns)
     _sizes: Fair = field(default_factory=Fair)
     _good_at: float = 0.0  # when work last began that had not waited for long
@@ -71,9 +74,9 @@ class Queue(Generic[T]):
     def join(self, place: Place[T], now: float) -> None:
         if not self.waiting:
             self._good_at = now
-        place.since = now
+        place.since, place.heavy = now, place.ms > self.rules.heavy_ms
         self.waiting.append(place)
-        if not self._heavy(place) and not place.brief:
+        if not place.heavy and not place.brief:
             self._light_came = now
         if place.asker.lane is Lane.INTERACTIVE:
             self._looked_at = now
@@ -89,6 +92,8 @@ class Queue(Generic[T]):
         """Move a place from the queue to a worker."""
         self.waiting.remove(place)
         self.running.add(place)
+        self.running_bytes += place.peak_bytes
+        self._running_heavy += place.heavy
         if not self.waiting or now - place.since < self.rules.target_s:
             self._good_at = now
         self._turns.served(place.asker, place.ms / 1000)
@@ -96,14 +101,20 @@ class Queue(Generic[T]):
 
     def back(self, place: Place[T]) -> None:
         """Take a place back whose worker broke before it began; it came earlier than all others."""
-        self.running.discard(place)
+        self._runs_no_more(place)
         self.waiting.insert(0, place)
 
     def ended(self, place: Place[T], now: float) -> None:
         """Note that a worker is done with a place."""
-        if place in self.running and self._heavy(place):
+        if place in self.running and place.heavy:
             self._heavy_ended = now
-        self.running.discard(place)
+        self._runs_no_more(place)
+
+    def _runs_no_more(self, place: Place[T]) -> None:
+        if place in self.running:
+            self.running.remove(place)
+            self.running_bytes = self.running_bytes - place.peak_bytes if self.running else 0.0
+            self._running_heavy -= place.heavy
 
     def overloaded(self, now: float) -> bool:
         """Tell whether all work has waited for too long for a while."""
@@ -111,6 +122,8 @@ class Queue(Generic[T]):
 
     def given_up(self, now: float) -> list[Place[T]]:
         """Take out and return what cannot be done by its deadline, and while there is too much, what waited too long."""
+        if not self.waiting:
+            return []
         overloaded = self.overloaded(now)
 
         def hopeless(place: Place[T]) -> bool:
@@ -122,16 +135,17 @@ class Queue(Generic[T]):
             self.waiting = [place for place in self.waiting if place not in gone]
         return gone
 
-    def next(self, now: float, kept: Callable[[T], bool] = lambda _: False) -> Place[T] | None:
+    def next(self, now: float, kept: Callable[[T], bool] | None = None) -> Place[T] | None:
         """Return whose turn it is on a free worker, without taking it out; an item that is `kept` a worker goes first.
 
         None: nothing waits, or nothing that may begin before something else has ended.
         """
-        may = list(self._may_begin(now))
-        if not may:
-            return None
+        # What waits alone before idle workers may begin, by every rule.
+        may = self.waiting if len(self.waiting) == 1 and not self.running else list(self._may_begin(now))
+        if len(may) < 2:
+            return may[0] if may else None
         top = min(place.asker.lane for place in may)
-        first = [place for place in may if kept(place.item)] or [
+        first = [place for place in may if kept is not None and kept(place.item)] or [
             place for place in may if place.brief and place.asker.lane is top
         ]
         if first:
@@ -145,16 +159,14 @@ class Queue(Generic[T]):
     # What may begin
 
     def _may_begin(self, now: float) -> Iterator[Place[T]]:
-        busy_bytes = sum(place.peak_bytes for place in self.running)
-        heavy_busy = sum(self._heavy(place) for place in self.running)
         low_may = self._low_may(now)
-        others = any(not self._heavy(place) for place in self.waiting)
+        others = any(not place.heavy for place in self.waiting)
         for place in self.waiting:
-            fits = not self.running or busy_bytes + place.peak_bytes <= self.rules.memory_bytes
+            fits = not self.running or self.running_bytes + place.peak_bytes <= self.rules.memory_bytes
             if not fits and now - place.since > self.rules.target_s and not place.brief:
                 return  # nobody overtakes it for ever
             may = fits and (low_may or place.asker.lane is Lane.INTERACTIVE)
-            if may and (not self._heavy(place) or self._heavy_may(place, heavy_busy, now, alone=not others)):
+            if may and (not place.heavy or self._heavy_may(place, now, alone=not others)):
                 yield place
 
     def _low_may(self, now: float) -> bool:
@@ -171,14 +183,11 @@ class Queue(Generic[T]):
             or any(place.asker.lane is Lane.INTERACTIVE for place in self.waiting)
         )
 
-    def _heavy(self, place: Place[T]) -> bool:
-        return place.ms > self.rules.heavy_ms
-
     def _size(self, place: Place[T]) -> str:
-        return f"{place.asker.tenant}\0{place.asker.client}\0{'heavy' if self._heavy(place) else 'light'}"
+        return f"{place.asker.tenant}\0{place.asker.client}\0{'heavy' if place.heavy else 'light'}"
 
-    def _heavy_may(self, place: Place[T], heavy_busy: int, now: float, *, alone: bool) -> bool:
+    def _heavy_may(self, place: Place[T], now: float, *, alone: bool) -> bool:
         patience_s = self.rules.heavy_patience_s
         if self.rules.workers > 1:
-            return heavy_busy < self.rules.workers - 1 or (alone and now - self._light_came > patience_s)
+            return self._running_heavy < self.rules.workers - 1 or (alone and now - self._light_came > patience_s)
         return alone or min(now - place.since, now - self._heavy_ended) >= patience_s

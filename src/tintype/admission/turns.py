@@ -10,6 +10,7 @@ from tintype.admission.fair import Fair
 
 # Shares of the lanes: what is left to the lower ones while the higher have more than enough to do.
 WEIGHTS = {Lane.INTERACTIVE: 100.0, Lane.RENEWAL: 10.0, Lane.PREFETCH: 2.0, Lane.JOB: 1.0}
+_NAMES = {lane: lane.name for lane in Lane}
 
 
 class Turns:
@@ -20,8 +21,8 @@ class Turns:
 
     def first(self, waiting: Collection[Whose]) -> Whose:
         """Return whose turn it is; of equal ones the first, but for lanes. There must be one."""
-        lane = self._lanes.first(one.name for one in sorted({whose.lane for whose in waiting}))
-        waiting = [whose for whose in waiting if whose.lane.name == lane]
+        lane = self._lanes.first(_NAMES[one] for one in sorted({whose.lane for whose in waiting}))
+        waiting = [whose for whose in waiting if _NAMES[whose.lane] == lane]
         tenant = self._tenants.first(whose.tenant for whose in waiting)
         waiting = [whose for whose in waiting if whose.tenant == tenant]
         client = self._clients.first(_client(whose) for whose in waiting)
@@ -29,10 +30,9 @@ class Turns:
 
     def served(self, asker: Asker, cost_s: float) -> None:
         """Charge who asked for what begins."""
-        whose = asker.whose
-        self._lanes.served(whose.lane.name, cost_s, WEIGHTS[whose.lane])
-        self._tenants.served(whose.tenant, cost_s, asker.weight)
-        self._clients.served(_client(whose), cost_s, 1.0)
+        self._lanes.served(_NAMES[asker.lane], cost_s, WEIGHTS[asker.lane])
+        self._tenants.served(asker.tenant, cost_s, asker.weight)
+        self._clients.served(_client(asker), cost_s, 1.0)
 
 
 def shared(waiting: Iterable[tuple[Whose, float]], weights: Mapping[str, float], asker: Asker, own: float) -> float:
@@ -51,5 +51,5 @@ def shared(waiting: Iterable[tuple[Whose, float]], weights: Mapping[str, float],
     return own + sum(min(theirs, own * weights[name] / asker.weight) for name, theirs in others.items())
 
 
-def _client(whose: Whose) -> str:
-    return f"{whose.tenant}\0{whose.client}"
+def _client(one: Whose | Asker) -> str:
+    return f"{one.tenant}\0{one.client}"

@@ -21,7 +21,7 @@ from tintype.ports import Clock, Measures
 
 # Entries go to disk together, a moment later: all that are written at once take one hop to a thread. Not where there is
 # no memory in front of the disk, which answers faster than what waits. Seconds.
-_DISK_LATER_S, _DISK_WRITERS, _OBJECT_WRITERS = 0.25, 32, 4
+_DISK_LATER_S, _DISK_WRITERS, _DISK_TOGETHER, _OBJECT_WRITERS = 0.25, 2, 16, 4
 
 
 def open_cache(
@@ -48,7 +48,15 @@ def open_cache(
         store = FileStore(folder, settings.disk_bytes, tier="disk", clock=clock, telemetry=telemetry)
         disk = DiskCache(store, telemetry=telemetry)
         later_s = _DISK_LATER_S if settings.ram_bytes else 0.0
-        below.append(Behind(disk, purges=purges, telemetry=telemetry, workers=_DISK_WRITERS, later_s=later_s))
+        behind = Behind(
+            disk,
+            purges=purges,
+            telemetry=telemetry,
+            workers=_DISK_WRITERS,
+            together=_DISK_TOGETHER,
+            later_s=later_s,
+        )
+        below.append(behind)
     log = None
     if shared is not None:
         log = PurgeLog(shared, clock=clock, telemetry=telemetry, memory=limits.purge_memory)

@@ -25,7 +25,8 @@ class Behind:
 
     Args:
         max_bytes: of entries waiting; what comes on top is not put to this tier, which is counted as an error of it.
-        later_s: how long an entry may wait for others to be written with; no longer once there is one for each worker.
+        together: how many a worker puts at once.
+        later_s: how long an entry may wait for others to be written with; no longer once there are enough for all workers.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class Behind:
         purges: Purges,
         telemetry: Telemetry,
         workers: int,
+        together: int = 1,
         max_bytes: int = 64_000_000,
         later_s: float = 0.0,
     ) -> None:
         self._tier, self._purges, self._telemetry = tier, purges, telemetry
-        self._workers, self._max_bytes, self._later_s = workers, max_bytes, later_s
+        self._workers, self._together, self._max_bytes, self._later_s = workers, together, max_bytes, later_s
         self._waiting: OrderedDict[str, _Item] = OrderedDict()
         self._writing: dict[str, _Item] = {}
         self._bytes = 0
@@ -72,7 +74,7 @@ class Behind:
             return
         self._waiting[key] = _Item(entry, generation)
         self._bytes += weight_of(entry)
-        if not self._later_s or len(self._waiting) >= self._workers:
+        if not self._later_s or len(self._waiting) >= self._workers * self._together:
             self._begin()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._later_s, self._begin)
@@ -121,28 +123,37 @@ class Behind:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for _ in range(min(len(self._waiting), self._workers - len(self._tasks))):
+        batches = -(-len(self._waiting) // self._together)
+        for _ in range(min(batches, self._workers - len(self._tasks))):
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _work(self) -> None:
-        while (key := self._next()) is not None:
-            item = self._writing[key] = self._waiting.pop(key)
+        while batch := self._next():
+            for key, item in batch.items():
+                self._writing[key] = item
+                del self._waiting[key]
             try:
-                if allowed(self._purges, item.generation, key, item.entry):
-                    await self._tier.put(key, item.entry)
+                await self._tier.put_all([(key, item.entry) for key, item in batch.items() if self._allowed(key, item)])
             finally:
-                del self._writing[key]
-                self._bytes -= weight_of(item.entry)
-                item.written.set()
+                for key, item in batch.items():
+                    del self._writing[key]
+                    self._bytes -= weight_of(item.entry)
+                    item.written.set()
 
-    def _next(self) -> str | None:
-        """Return the oldest waiting key that may be written: that is not just being, and not while it would be purged."""
+    def _allowed(self, key: str, item: _Item) -> bool:
+        return allowed(self._purges, item.generation, key, item.entry)
+
+    def _next(self) -> dict[str, _Item]:
+        """Return the oldest that wait and may be written: that are not just being, and not while they would be purged."""
+        batch = {}
         for key, item in self._waiting.items():
             if key not in self._writing and not under_way(self._purges, key, item.entry):
-                return key
-        return None
+                batch[key] = item
+                if len(batch) >= self._together:
+                    break
+        return batch
 
     def _take(self, key: str) -> None:
         item = self._waiting.pop(key, None)

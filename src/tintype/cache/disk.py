@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -22,8 +21,6 @@ class DiskCache:
 
     def __init__(self, store: FileStore, *, telemetry: Telemetry) -> None:
         self._store, self._telemetry = store, telemetry
-        self._puts: list[Put] = []
-        self._turn: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> Entry | None:
         stored = await self._store.get(key)
@@ -60,17 +57,11 @@ class DiskCache:
             return None
 
     async def put(self, key: str, entry: Entry) -> None:
-        """Keep an entry. What is put in the same turn of the loop takes one hop to a thread together."""
-        facts = entry.facts
-        if self._turn is None:
-            self._puts = []
-            self._turn = asyncio.create_task(self._write(self._puts))
-        self._puts.append(Put(key, entry.body, _ENCODE(facts), facts.tenant, facts.source, facts.tags))
-        await asyncio.shield(self._turn)  # whoever is cancelled takes nobody else's write along
+        await self.put_all(((key, entry),))
 
-    async def _write(self, puts: list[Put]) -> None:
-        self._turn = None
-        await self._store.put_all(puts)
+    async def put_all(self, entries: Sequence[tuple[str, Entry]]) -> None:
+        """Keep entries, all in one hop to a thread."""
+        await self._store.put_all([_put(key, entry) for key, entry in entries])
 
     async def drop(self, selector: Selector) -> int:
         return await self._store.drop(selector)
@@ -81,3 +72,8 @@ class DiskCache:
 
     async def close(self) -> None:
         await self._store.close()
+
+
+def _put(key: str, entry: Entry) -> Put:
+    facts = entry.facts
+    return Put(key, entry.body, _ENCODE(facts), facts.tenant, facts.source, facts.tags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -70,6 +70,10 @@ class ObjectCache:
     async def put(self, key: str, entry: Entry) -> None:
         if not self._purges.covers(key, entry.facts):
             await self._attempt(lambda: self._put(key, entry), self._limits.put_timeout_s)
+
+    async def put_all(self, entries: Sequence[tuple[str, Entry]]) -> None:
+        for key, entry in entries:
+            await self.put(key, entry)
 
     async def drop(self, selector: Selector) -> int:
         """Let a purge hold on every node that shares the store. Nothing is counted: nobody knows what is there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from tintype.core.entry import Entry, Selector
@@ -29,6 +29,9 @@ class Tier(Protocol):
 
 class SlowTier(Tier, Protocol):
     """A tier that is written to later, so that it may have what something newer is waiting to replace."""
+
+    async def put_all(self, entries: Sequence[tuple[str, Entry]]) -> None:
+        """Do what `put` does for several."""
 
     async def remove(self, keys: Iterable[str]) -> None:
         """Drop these, whatever they go by here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from array import array
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Generic, TypeVar
@@ -20,6 +21,10 @@ M = TypeVar("M")
 _ENCODER = msgspec.msgpack.Encoder()
 # macOS has no SEQPACKET between local processes; its datagrams keep message bounds as well.
 _KIND = socket.SOCK_DGRAM if sys.platform == "darwin" else socket.SOCK_SEQPACKET
+# Where packets are read, one after the other on the thread of the loop: room for the largest is more than most take.
+_ROOM = memoryview(bytearray(MAX_PACKET_BYTES))
+_CONTROL_BYTES = socket.CMSG_LEN(MAX_PLANS * array("i").itemsize)
+_CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -73,19 +78,20 @@ class Channel(Generic[M]):
     def _readable(self) -> bool:
         """Hear one packet; false if there is none yet, or no more."""
         try:
-            packet, fds, flags, _ = socket.recv_fds(self._sock, MAX_PACKET_BYTES, MAX_PLANS, socket.MSG_CMSG_CLOEXEC)
+            size, control, flags, _ = self._sock.recvmsg_into((_ROOM,), _CONTROL_BYTES, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return False
         except ConnectionResetError:
             return self._hang_up(End.UNREAD)
         except OSError:
             return self._hang_up(End.HUNG_UP)
-        if not packet or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        fds = _descriptors(control) if control else []
+        if not size or flags & _CUT:
             close_all(fds)
-            return self._hang_up(End.GARBAGE if packet else End.HUNG_UP)
-        return self._hear(packet, fds)
+            return self._hang_up(End.GARBAGE if size else End.HUNG_UP)
+        return self._hear(_ROOM[:size], fds)
 
-    def _hear(self, packet: bytes, fds: list[int]) -> bool:
+    def _hear(self, packet: memoryview, fds: list[int]) -> bool:
         try:
             message = self._decoder.decode(packet)
         except msgspec.MsgspecError:
@@ -98,6 +104,14 @@ class Channel(Generic[M]):
         self.close()
         self._closed(end)
         return False
+
+
+def _descriptors(control: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    fds = array("i")
+    for level, kind, data in control:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return list(fds)
 
 
 def encode(message: ToWorker | ToZygote) -> bytes:

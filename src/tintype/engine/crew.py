@@ -31,6 +31,7 @@ class Crew:
         self.size, self._turnover, self._telemetry, self._clock = size, turnover, telemetry, clock
         self._changed, self._lost, self._pool = changed, lost, pool
         self._workers: list[Worker] = []
+        self._busy: set[Worker] = set()  # from when they are given a task until they are idle, or gone
         self._starts: Starts | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._began: dict[Worker, float] = {}
@@ -40,7 +41,7 @@ class Crew:
 
     @property
     def busy(self) -> int:
-        return sum(worker.phase is Phase.BUSY for worker in self._workers)
+        return len(self._busy)
 
     def open(self, starts: Starts) -> None:
         self._starts = starts
@@ -48,25 +49,34 @@ class Crew:
 
     @property
     def full(self) -> bool:
-        return self.busy >= self.size
+        return len(self._busy) >= self.size
 
     def pick(self, owner: Owner) -> Worker | None:
         """Return an idle worker that may serve an owner, the one that served it last if there is one."""
-        if self.full:
-            return None
-        fit = [w for w in self._idle() if self._turnover.may_serve(w.service, owner)]
-        return max(fit, key=lambda w: self._fitness(w.service, owner), default=None)
+        fit = [] if self.full else self._idle()
+        if self._turnover.forks:
+            fit = [w for w in fit if self._turnover.may_serve(w.service, owner)]
+        if len(fit) < 2:
+            return fit[0] if fit else None
+        return max(fit, key=lambda w: self._fitness(w.service, owner))
 
     def _fitness(self, service: Service, owner: Owner) -> tuple[bool, bool, bool]:
         return service.owner == owner, service.tenant == owner[0], not self._turnover.spent(service)
 
+    def give(self, worker: Worker, task: Task, now: float) -> None:
+        """Start a task on an idle worker. Raises OSError as the worker does."""
+        worker.give(task, now)
+        self._busy.add(worker)
+
     def kept(self) -> set[Owner | None]:
         """Return the owners for each of whom an idle worker is kept, and for nobody else."""
+        if not self._turnover.keeps:
+            return set()
         return {worker.service.owner for worker in self._idle() if self._turnover.kept(worker.service)}
 
     async def at_rest(self) -> None:
         """Wait until no worker is busy."""
-        while self.busy:
+        while self._busy:
             self._rest.clear()
             await self._rest.wait()
 
@@ -136,14 +146,19 @@ class Crew:
         return True
 
     def _worker_changed(self, worker: Worker) -> None:
-        if worker.phase is Phase.GONE:
+        self._busy.discard(worker)
+        if not self._busy:
+            self._rest.set()
+        gone, begins = worker.phase is Phase.GONE, worker in self._began
+        if gone:
             self._gone(worker)
-        elif worker.phase is Phase.IDLE and worker in self._began:
+        elif begins:
             self._started(worker)
-        self._rest.set()
-        self.tend()
-        ready = sum(w.phase in (Phase.IDLE, Phase.BUSY) for w in self._workers)
-        self._telemetry.gauge("engine_workers", ready, pool=self._pool)
+        if gone or begins or self._turnover.forks or self._turnover.spent(worker.service):
+            self.tend()
+        if gone or begins:
+            ready = sum(w.phase in (Phase.IDLE, Phase.BUSY) for w in self._workers)
+            self._telemetry.gauge("engine_workers", ready, pool=self._pool)
         self._changed()
 
     def _started(self, worker: Worker) -> None:

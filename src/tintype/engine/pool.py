@@ -37,6 +37,8 @@ from tintype.ports import Clock, Finished, Telemetry
 # Starting up, every codec proves that it is locked down; on a loaded machine too.
 _CHECK_S = 60.0
 _LONGEST_S = 86_400.0
+# What a pool says of how busy it is: of what waits, of workers, of memory.
+_TOLD = ("engine_queue", "engine_busy", "engine_memory_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Pool:
         self._crew: Crew | None = None
         self._spare = asyncio.Event()
         self._draining = False
+        self._told: tuple[float, ...] = (-1, -1, -1)  # how busy it was said to be last
 
     async def start(self) -> None:
         """Start the workers; returns when one is ready and has proved what it must. The others follow.
@@ -91,6 +94,7 @@ class Pool:
             result_bytes=self._limits.result_bytes,
             nice=self._settings.nice,
         )
+        self._telemetry.gauge("engine_memory_limit_bytes", self._queue.rules.memory_bytes, pool=self._name)
         crew = self._crew = Crew(size, turnover, self._telemetry, self._clock, self._dispatch, self._lost, self._name)
         try:
             crew.open(Starts(self._command, setup, forks=turnover.forks, changed=crew.tend))
@@ -150,7 +154,7 @@ class Pool:
 
     @property
     def _idle(self) -> bool:
-        return self._crew is not None and not self._crew.full and not len(self._queue) and not self._draining
+        return self._crew is not None and not self._crew.full and not self._queue.waiting and not self._draining
 
     async def close(self) -> None:
         """See port Engine. Running work is bounded by its deadlines; this waits no longer than a request may take."""
@@ -181,7 +185,7 @@ class Pool:
     ) -> Task:
         for fd in fds:
             check_sealed(fd)
-        return Task(id=message.id, packet=encode(message), fds=fds, asker=asker, digest=digest, read=read)
+        return Task(id=message.id, packet=encode(message), fds=fds, asker=asker, owner=(asker.tenant, digest), read=read)
 
     async def _perform(self, task: Task) -> Any:
         """Queue a task and wait for its answer, no longer than its deadline."""
@@ -192,14 +196,15 @@ class Pool:
         self._queue.join(place, now)
         self._dispatch()
         result = "failed"
+        late = asyncio.get_running_loop().call_later(min(task.deadline - now, _LONGEST_S), task.fail, DeadlinePassed())
         try:
-            async with asyncio.timeout(min(task.deadline - now, _LONGEST_S)):
-                answer = await task.future
+            answer = await task.future
             result = "done"
-        except TimeoutError:
+        except DeadlinePassed:
             result = "deadline"
-            raise DeadlinePassed from None
+            raise
         finally:
+            late.cancel()
             self._leave(place)
             self._measure(task, "crashed" if task.crashed else result)
         return answer
@@ -230,7 +235,7 @@ class Pool:
         """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
         if self._queue.leave(place):
             self._return_ticket(place.item)
-        self._tell()
+            self._tell()
 
     def _return_ticket(self, task: Task) -> None:
         if task.ticket is not None:
@@ -244,31 +249,28 @@ class Pool:
         for place in self._queue.given_up(now):
             self._return_ticket(place.item)
             place.item.fail(Shed("it has waited too long for a worker", reason="late"))
-        while not crew.full and self._served(crew, now):
+        while self._queue.waiting and not crew.full and self._served(crew, now):
             pass
         self._tell()
         if self._idle:
             self._spare.set()
 
     def _tell(self) -> None:
-        """Say how busy the pool is."""
-        taken = sum(place.peak_bytes for place in self._queue.running)
-        for name, value in (
-            ("engine_queue", len(self._queue)),
-            ("engine_busy", self._started().busy),
-            ("engine_memory_bytes", taken),
-            ("engine_memory_limit_bytes", self._queue.rules.memory_bytes),
-        ):
-            self._telemetry.gauge(name, value, pool=self._name)
+        """Say how busy the pool is, as far as that has changed."""
+        told, queue = self._told, self._queue
+        self._told = len(queue.waiting), self._started().busy, queue.running_bytes
+        for name, before, value in zip(_TOLD, told, self._told, strict=True):
+            if value != before:
+                self._telemetry.gauge(name, value, pool=self._name)
 
     def _served(self, crew: Crew, now: float) -> bool:
         """Give one waiting task to an idle worker; returns whether there was one that may begin."""
         kept = crew.kept()
-        place = self._queue.next(now, lambda task: task.owner in kept)
+        place = self._queue.next(now, (lambda task: task.owner in kept) if kept else None)
         worker = crew.pick(place.item.owner) if place else None
         if place is None or worker is None:
             return False
-        self._give(worker, place, now)
+        self._give(crew, worker, place, now)
         return True
 
     def _settle(self, now: float) -> None:
@@ -285,10 +287,10 @@ class Pool:
         if task.asker.invested:  # it came of a fetch; where the source was there, so may be a rung, which takes less
             self._gate.expected.likely.learn(task.asker, took_ms)
 
-    def _give(self, worker: Worker, place: Place[Task], now: float) -> None:
+    def _give(self, crew: Crew, worker: Worker, place: Place[Task], now: float) -> None:
         task = place.item
         try:
-            worker.give(task, now)
+            crew.give(worker, task, now)
         except (BrokenPipeError, ConnectionResetError, BlockingIOError):
             worker.retire()  # it died a moment ago, of nothing of ours; the task goes to the next
         except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -17,7 +16,7 @@ from tintype.core.plan import Plan
 
 def new_id() -> int:
     """Number a request so that nobody can answer it who has not read it: a worker gone wrong would guess a count."""
-    return secrets.randbits(63)
+    return int.from_bytes(os.urandom(8), "big") >> 1
 
 
 def job_of(inputs: Sequence[tuple[Format, int]], plans: Sequence[Plan], max_result_bytes: int) -> Job:

@@ -28,7 +28,7 @@ class Task:
     packet: bytes
     fds: Sequence[int]
     asker: Asker
-    digest: str
+    owner: Owner
     read: Callable[[FromWorker, Sequence[int]], Any]  # the answer out of a reply; raises TintypeError
     suspect: Callable[[], Suspect] | None = None  # whom to count a crash against; a function, as a key costs time
     began: Callable[[], None] | None = None  # told when a worker has it: from now on it runs to its end
@@ -42,10 +42,6 @@ class Task:
     again: bool = False  # whether the first worker that got it broke before it began it
     over: bool = False  # whether its worker is done with it
     crashed: bool = False
-
-    @property
-    def owner(self) -> Owner:
-        return self.asker.tenant, self.digest
 
     @property
     def deadline(self) -> float:

@@ -74,6 +74,11 @@ class Turnover:
             case Isolation.IMAGE:
                 return service.owner in (None, owner) and not self.spent(service)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether any worker is ever kept."""
+        return self.isolation is Isolation.IMAGE
+
     def kept(self, service: Service) -> bool:
         """Whether a worker is kept for the next request of whom it served, and will serve nobody else."""
-        return self.isolation is Isolation.IMAGE and not service.fresh and not self.spent(service)
+        return self.keeps and not service.fresh and not self.spent(service)

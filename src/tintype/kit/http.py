@@ -29,9 +29,9 @@ _TURN_S = 5.0
 _NAMES_KEPT_S = 10
 # Longest status line, longest header and most headers of an answer.
 _LINE_BYTES, _FIELD_BYTES, _FIELDS = 8190, 8190, 128
-# What a connection has read ahead when it stops reading: a quarter of what the loop reads at once (256 KiB), so that
-# each read is handed on before the next one, neither joined nor kept. Bytes.
-_AHEAD_BYTES = 64 * 1024
+# Half of what a connection has read ahead when it stops reading: as much as the loop reads at once, as to stop and go on
+# after each read costs more than the read. Bytes.
+_AHEAD_BYTES = 256 * 1024
 
 _URL = re.compile(r"(https?)://([^/?#\\\s\x00-\x20\x7f]+)([/?][^#]*)?(?:#.*)?", re.IGNORECASE | re.DOTALL)
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")

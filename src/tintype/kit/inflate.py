@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tintype.core.errors import SourceFailed, SourceIncomplete
 
@@ -17,8 +17,8 @@ _MEMBERS = 64
 class Plain:
     """No encoding: pieces as they come."""
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        yield chunk
+    def feed(self, chunk: bytes) -> Iterable[bytes]:
+        return (chunk,)
 
     def end(self) -> None:
         return

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from tintype.admission.asker import Asker, Whose
@@ -50,6 +49,22 @@ class _Host:
         return self.running < self.limit.calls
 
 
+class _Stay:
+    """What `Hosts.visit` holds."""
+
+    __slots__ = ("_asked", "_hosts", "_stay")
+
+    def __init__(self, hosts: Hosts, name: str, url: str, asker: Asker) -> None:
+        self._hosts, self._asked = hosts, (name, url, asker)
+
+    async def __aenter__(self) -> Visit:
+        self._stay = await self._hosts.enter(*self._asked)
+        return self._stay[1]
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._hosts.ended(*self._stay, error)
+
+
 class Hosts:
     """Slots: so many of each host, and so many of all together. Who waits for a slow host holds none that another could use."""
 
@@ -65,8 +80,7 @@ class Hosts:
         """Hosts remembered."""
         return len(self._hosts)
 
-    @asynccontextmanager
-    async def visit(self, name: str, url: str, asker: Asker) -> AsyncIterator[Visit]:
+    def visit(self, name: str, url: str, asker: Asker) -> AbstractAsyncContextManager[Visit]:
         """Hold a slot of a host; waits for it as long as the caller does, if it can be had by the asker's deadline.
 
         What is raised within tells how the host does.
@@ -74,16 +88,22 @@ class Hosts:
         Raises:
             SourceBusy: the host has failed lately, or too many wait for it.
         """
+        return _Stay(self, name, url, asker)
+
+    async def enter(self, name: str, url: str, asker: Asker) -> tuple[_Host, Visit]:
+        """Take a slot of a host. Raises as `visit`."""
         host = self._host(name)
         await self._slot(host, asker)
         try:
-            visit = self._begin(host, url)
-            try:
-                yield visit
-            except BaseException as error:
-                self._ended(host, visit, error)
-                raise
-            self._ended(host, visit, None)
+            return host, self._begin(host, url)
+        except BaseException:
+            self._leave(host)
+            raise
+
+    def ended(self, host: _Host, visit: Visit, error: BaseException | None) -> None:
+        """Note how a visit went, and give its slot back."""
+        try:
+            self._judged(host, visit, error)
         finally:
             self._leave(host)
 
@@ -198,7 +218,7 @@ class Hosts:
         wait_s = host.breaker.wait_s(self._clock.monotonic())
         return SourceBusy(f"The host of this source has failed again and again; it is tried in {wait_s:.1f} s", wait_s)
 
-    def _ended(self, host: _Host, visit: Visit, error: BaseException | None) -> None:
+    def _judged(self, host: _Host, visit: Visit, error: BaseException | None) -> None:
         now, was_open = self._clock.monotonic(), host.breaker.is_open
         if error is None or _is_answer(error):
             host.breaker.succeeded(visit.begun)

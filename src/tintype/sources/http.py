@@ -132,7 +132,7 @@ class HttpFetcher:
         if length is not None and length > self._limits.source_bytes:
             raise SourceTooLarge(f"The source has {length} bytes; at most {self._limits.source_bytes} are allowed")
         decode = decoder(response.headers.get("Content-Encoding", ""))
-        async for chunk in response.content.iter_any():  # as it came from the socket: cutting would be copying
+        while chunk := await response.content.readany():  # as it came from the socket: cutting would be copying
             for piece in decode.feed(chunk):
                 sink.write(piece)
                 if piece is not chunk and len(piece) > _LARGE:
@@ -244,6 +244,8 @@ def _joined(headers: Headers, name: str, instead: str) -> str:
     value = ", ".join(filter(None, headers.getall(name, [])))
     if len(value) > _KEPT:
         return instead
+    if value.isascii() and value.isprintable():
+        return value
     return "".join(letter if " " <= letter <= "~" else "?" for letter in value.replace("\t", " "))
 
 
