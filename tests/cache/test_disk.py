@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -10,8 +9,10 @@ from pathlib import Path
 
 from tests.cache.conformance import Conformance
 from tests.cache.support import Seen, TickingClock, make_entry
+from tintype.cache.behind import Behind
 from tintype.cache.disk import DiskCache
 from tintype.cache.tier import Tier
+from tintype.core.purges import Purges
 from tintype.kit.filestore import FileStore, Put
 
 
@@ -39,7 +40,7 @@ async def test_is_warm_after_a_restart(tmp_path: Path) -> None:
     await second.close()
 
 
-async def test_what_is_put_at_once_is_written_at_once_and_whoever_leaves_takes_nothing_along(tmp_path: Path) -> None:
+async def test_what_waits_together_is_written_together(tmp_path: Path) -> None:
     cache = disk(tmp_path, TickingClock(), Seen())
     writes: list[int] = []
     put_all = cache._store.put_all
@@ -49,14 +50,13 @@ async def test_what_is_put_at_once_is_written_at_once_and_whoever_leaves_takes_n
         return await put_all(puts)
 
     cache._store.put_all = counted  # type: ignore[method-assign]
+    behind = Behind(cache, purges=Purges(), telemetry=Seen(), workers=1, together=8, later_s=3600.0)
     entries = {f"k{number}": make_entry(bytes(100 + number)) for number in range(20)}
-    putting = [asyncio.create_task(cache.put(key, entry)) for key, entry in entries.items()]
-    await asyncio.sleep(0)
-    putting[0].cancel()
-    await asyncio.gather(*putting, return_exceptions=True)
+    for key, entry in entries.items():
+        behind.put(key, entry, 0)
+    await behind.written("k19")
     assert {key: await cache.get(key) for key in entries} == entries
-    await cache.put("later", make_entry(b"1"))
-    assert writes == [20, 1]
+    assert writes == [8, 8, 4]
     await cache.close()
 
 

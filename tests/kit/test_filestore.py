@@ -93,6 +93,26 @@ async def test_of_several_at_once_each_is_kept_for_itself(open_store: Opener, tm
     assert await store.put_all(puts[:2]) == [False, False]
 
 
+async def test_several_at_once_are_kept_together_in_place_of_older_ones(open_store: Opener, tmp_path: Path) -> None:
+    store = open_store()
+    assert await store.put("a", b"old", tags=("old",))
+    path = temporary(store)
+    path.write_bytes(b"moved in")
+    puts = [Put("a", b"new"), Put("b", b"2", tags=("x", "y")), Put("c", str(path), size=8)]
+    assert await store.put_all(puts) == [True, True, True]
+    assert [await store.get(key) for key in "abc"] == [Stored(b"", body) for body in (b"new", b"2", b"moved in")]
+    assert store.count() == len(files_in(tmp_path / "store" / "files")) == 3
+    tags = [Selector(scope=Scope.TAG, value=tag) for tag in ("old", "y")]
+    assert [await store.drop(tag) for tag in tags] == [0, 1]
+
+
+async def test_of_two_at_once_by_one_key_the_last_stays(open_store: Opener, tmp_path: Path) -> None:
+    store = open_store()
+    assert await store.put_all([Put("other", b"0"), Put("key", b"1"), Put("key", b"2")]) == [True, True, True]
+    assert await store.get("key") == Stored(b"", b"2")
+    assert store.count() == len(files_in(tmp_path / "store" / "files")) == 2
+
+
 async def test_moves_a_file_in_and_opens_it(open_store: Opener) -> None:
     store = open_store()
     path = temporary(store)

@@ -17,6 +17,7 @@ from tintype.ports import Telemetry
 class _Item:
     entry: Entry
     generation: int
+    weight: int
     written: asyncio.Event = field(default_factory=asyncio.Event)  # or given up
 
 
@@ -69,11 +70,12 @@ class Behind:
     def put(self, key: str, entry: Entry, generation: int) -> None:
         """Queue an entry that was begun at a purge generation."""
         self._take(key)
-        if self._closed or self._bytes + weight_of(entry) > self._max_bytes:
+        weight = weight_of(entry)
+        if self._closed or self._bytes + weight > self._max_bytes:
             self._telemetry.count("cache_errors", tier=self._tier.name)
             return
-        self._waiting[key] = _Item(entry, generation)
-        self._bytes += weight_of(entry)
+        self._waiting[key] = _Item(entry, generation, weight)
+        self._bytes += weight
         if not self._later_s or len(self._waiting) >= self._workers * self._together:
             self._begin()
         elif self._timer is None:
@@ -139,7 +141,7 @@ class Behind:
             finally:
                 for key, item in batch.items():
                     del self._writing[key]
-                    self._bytes -= weight_of(item.entry)
+                    self._bytes -= item.weight
                     item.written.set()
 
     def _allowed(self, key: str, item: _Item) -> bool:
@@ -158,5 +160,5 @@ class Behind:
     def _take(self, key: str) -> None:
         item = self._waiting.pop(key, None)
         if item is not None:
-            self._bytes -= weight_of(item.entry)
+            self._bytes -= item.weight
             item.written.set()

@@ -235,7 +235,7 @@ class Pool:
         """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
         if self._queue.leave(place):
             self._return_ticket(place.item)
-            self._tell()
+            self._tell(self._started())
 
     def _return_ticket(self, task: Task) -> None:
         if task.ticket is not None:
@@ -251,14 +251,14 @@ class Pool:
             place.item.fail(Shed("it has waited too long for a worker", reason="late"))
         while self._queue.waiting and not crew.full and self._served(crew, now):
             pass
-        self._tell()
+        self._tell(crew)
         if self._idle:
             self._spare.set()
 
-    def _tell(self) -> None:
+    def _tell(self, crew: Crew) -> None:
         """Say how busy the pool is, as far as that has changed."""
         told, queue = self._told, self._queue
-        self._told = len(queue.waiting), self._started().busy, queue.running_bytes
+        self._told = len(queue.waiting), crew.busy, queue.running_bytes
         for name, before, value in zip(_TOLD, told, self._told, strict=True):
             if value != before:
                 self._telemetry.gauge(name, value, pool=self._name)

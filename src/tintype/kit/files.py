@@ -113,7 +113,7 @@ class Shelf:
         try:
             _put(body, file)
         except FileNotFoundError:
-            Path(file).parent.mkdir(mode=0o700, exist_ok=True, parents=True)
+            os.makedirs(os.path.dirname(file), 0o700, exist_ok=True)  # noqa: PTH103, PTH120
             _put(body, file)
 
     def remove(self, number: int) -> None:

@@ -40,8 +40,8 @@ class Put:
     """A body to keep, and what it goes by.
 
     A body of which there is a file (its name, from `temporary`, its size final) is moved in; where it is not kept, it is
-    still there, the caller's. `sha256` is that of the body, from who knows it already; a wrong one makes the entry a damaged
-    one.
+    still there, the caller's. `size` and `sha256` are those of the body, from who knows them already; wrong ones make the
+    entry a damaged one.
     """
 
     key: str
@@ -51,6 +51,7 @@ class Put:
     source: str = ""
     tags: tuple[str, ...] = ()
     sha256: bytes = b""
+    size: int = 0
 
 
 class FileStore:
@@ -99,7 +100,8 @@ class FileStore:
 
     async def get(self, key: str) -> Stored | None:
         """Return a whole, checked body or None; a damaged or truncated one is dropped and counted."""
-        return await self._find(as_bytes(key), self._load)
+        name = as_bytes(key)
+        return None if self._lacks(name) else await self._run(self._readers, self._read, name, self._load)
 
     def glance(self, key: str) -> Stored | None:
         """Return what `get` does if that takes no waiting, as for what was got lately. From any thread; counts nothing."""
@@ -126,7 +128,8 @@ class FileStore:
 
     async def open(self, key: str) -> StoredFile | None:
         """Return a checked file. Its checksum is computed the first time this process opens it, its size always."""
-        return await self._find(as_bytes(key), self._load_file)
+        name = as_bytes(key)
+        return None if self._lacks(name) else await self._run(self._readers, self._read, name, self._load_file)
 
     async def put(
         self,
@@ -236,13 +239,13 @@ class FileStore:
 
     def _written_together(self, puts: Sequence[Put]) -> bool:
         try:
-            sizes = [_size(put.body) for put in puts]
+            sizes = list(map(_size, puts))
             return sum(map(on_disk, sizes)) <= self._most and self._write(puts, sizes)
         except (OSError, sqlite3.Error):
             return False
 
     def _write_one(self, put: Put) -> bool:
-        size = _size(put.body)
+        size = _size(put)
         if size > self._most:
             self._telemetry.event("cache_put_refused", tier=self._tier, size=size, most=self._most)
             return False
@@ -311,11 +314,12 @@ class FileStore:
         with contextlib.suppress(RuntimeError):
             self._writers.submit(self._guarded, work, *args)
 
-    async def _find(self, key: bytes, load: Callable[[bytes, Found], _T | None]) -> _T | None:
-        if self._known.may(key):
-            return await self._run(self._readers, self._read, key, load)
-        self._count("cache_misses")
-        return None
+    def _lacks(self, key: bytes) -> bool:
+        """Tell whether a key is known to be missing; counts it as a miss then."""
+        lacks = not self._known.may(key)
+        if lacks:
+            self._count("cache_misses")
+        return lacks
 
     async def _run(self, pool: ThreadPoolExecutor, work: Callable[..., _T], *args: Any) -> _T | None:
         if self._closed:
@@ -353,8 +357,10 @@ class FileStore:
         return self._closed
 
 
-def _size(body: bytes | str) -> int:
-    return len(body) if isinstance(body, bytes) else os.stat(body).st_size  # noqa: PTH116
+def _size(put: Put) -> int:
+    if isinstance(put.body, bytes):
+        return len(put.body)
+    return put.size or os.stat(put.body).st_size  # noqa: PTH116
 
 
 def _sha256(body: bytes | str) -> bytes:

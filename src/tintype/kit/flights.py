@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from tintype.admission.asker import Asker
@@ -20,19 +20,17 @@ _REFUSALS = (DeadlinePassed, QuotaExceeded, Shed, SourceBusy)
 class _Waiter(Generic[T]):
     """One that waits. `start`: how it would do the work itself; `answer`: what has ended for it, while others go on."""
 
-    def __init__(self, asker: Asker, start: Callable[[], Awaitable[T]]) -> None:
+    def __init__(self, asker: Asker, start: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self.asker, self.start = asker, start
         self.answer: asyncio.Task[T] | None = None
 
     def lead(self, after: asyncio.Task[T] | None) -> asyncio.Task[T]:
         """Start the work, once what it takes the place of has given back what it held."""
+        return asyncio.get_running_loop().create_task(self.start() if after is None else self._start_after(after))
 
-        async def fly() -> T:
-            if after is not None:
-                await asyncio.wait((after,))
-            return await self.start()
-
-        return asyncio.get_running_loop().create_task(fly())
+    async def _start_after(self, other: asyncio.Task[T]) -> T:
+        await asyncio.wait((other,))
+        return await self.start()
 
 
 class _Flight(Generic[T]):
@@ -80,7 +78,7 @@ class Flights(Generic[T]):
         flight = self._flights.get(key)
         return flight is not None and not flight.held_up(asker)
 
-    async def join(self, key: str, start: Callable[[], Awaitable[T]], asker: Asker) -> T:
+    async def join(self, key: str, start: Callable[[], Coroutine[Any, Any, T]], asker: Asker) -> T:
         """Return what `start` returns, from a flight under way or, if there is none as urgent, a new one.
 
         Its errors are everybody's, but for what its leader was refused: those who are better off (`admission.heirs`) try again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -62,7 +63,8 @@ class State(Enum):
     ASK = "ask"
 
 
-def directives(cache_control: str) -> dict[str, str]:
+@lru_cache(256)  # origins say few different things
+def directives(cache_control: str) -> Mapping[str, str]:
     """Read Cache-Control: lower-case names, unquoted arguments. Of numbers given twice the lowest counts."""
     found: dict[str, str] = {}
     for match in _DIRECTIVE.finditer(cache_control):
@@ -73,7 +75,7 @@ def directives(cache_control: str) -> dict[str, str]:
     return found
 
 
-@lru_cache(256)  # origins say few different things, and each use of a binding asks
+@lru_cache(256)  # each use of a binding asks
 def names_lifetime(cache_control: str, expires: str) -> bool:
     """Return whether an origin said how long its answer may be used ("not at all" included)."""
     said = directives(cache_control)
@@ -151,7 +153,7 @@ def http_date(text: str) -> float | None:
         return None
 
 
-def _lifetime_s(told: dict[str, str], expires: str, rules: Rules, now: float) -> float:
+def _lifetime_s(told: Mapping[str, str], expires: str, rules: Rules, now: float) -> float:
     for name in ("s-maxage", "max-age"):
         if name in told:
             return _seconds(told[name]) or 0.0

@@ -8,6 +8,7 @@ import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote
 from weakref import WeakValueDictionary
@@ -34,6 +35,8 @@ _LINE_BYTES, _FIELD_BYTES, _FIELDS = 8190, 8190, 128
 _AHEAD_BYTES = 256 * 1024
 
 _URL = re.compile(r"(https?)://([^/?#\\\s\x00-\x20\x7f]+)([/?][^#]*)?(?:#.*)?", re.IGNORECASE | re.DOTALL)
+# A path and query of which nothing needs to be encoded; those with percent signs are looked at more closely.
+_CLEAN = re.compile(r"[A-Za-z0-9!$&'()*+,\-./:;=?@_~\[\]]*+")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What may stand in a path or query as it is (RFC 3986, and brackets, which servers take): the rest is percent-encoded.
 _AS_IS = "%!$&'()*+,-./:;=?@_~[]"
@@ -175,15 +178,23 @@ def request_url(text: str) -> URL:
     match = _URL.fullmatch(text)
     if match is None:
         raise BadRequest("The source URL has no host; it looks like http://host/path")
-    tail = _STRAY_PERCENT.sub("%25", match[3] or "/")
-    tail = quote(tail.encode("utf-8", "surrogateescape"), safe=_AS_IS)
+    tail = match[3] or "/"
+    if not _CLEAN.fullmatch(tail):
+        tail = _STRAY_PERCENT.sub("%25", tail)
+        tail = quote(tail.encode("utf-8", "surrogateescape"), safe=_AS_IS)
+    return URL(_site(match[1].lower(), match[2]) + (tail if tail.startswith("/") else "/" + tail), encoded=True)
+
+
+@lru_cache(1024)
+def _site(scheme: str, authority: str) -> str:
+    """Return the beginning of a URL as it is asked for. Raises as `request_url`."""
     try:
-        base = URL(f"{match[1].lower()}://{match[2]}")
+        base = URL(f"{scheme}://{authority}")
         if not base.raw_host or not base.port:
             raise ValueError
-        return URL(str(base).rstrip("/") + (tail if tail.startswith("/") else "/" + tail), encoded=True)
     except ValueError:
         raise BadRequest("The source URL's host or port cannot be read") from None
+    return str(base).rstrip("/")
 
 
 def _domain(host: str) -> str:

@@ -91,8 +91,9 @@ class Bindings:
         """Keep a binding, in place of an older one of its key."""
         if self._closed or len(self._waiting) + len(self._writing) >= _MOST_WAITING:
             return
-        self._changed(binding.key)
-        self._waiting[binding.key] = binding
+        key = binding.key
+        self._changed(key)
+        self._waiting[key] = binding
         if len(self._waiting) >= min(_TOGETHER, self._most):
             self._write()
         elif self._timer is None:

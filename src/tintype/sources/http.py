@@ -132,7 +132,9 @@ class HttpFetcher:
         if length is not None and length > self._limits.source_bytes:
             raise SourceTooLarge(f"The source has {length} bytes; at most {self._limits.source_bytes} are allowed")
         decode = decoder(response.headers.get("Content-Encoding", ""))
-        while chunk := await response.content.readany():  # as it came from the socket: cutting would be copying
+        content, chunked = response.content, length is None
+        # As it came from the socket: joining would be copying, as would cutting. But of many small chunks all that have come.
+        while chunk := await content.readany() if chunked else (await content.readchunk())[0]:
             for piece in decode.feed(chunk):
                 sink.write(piece)
                 if piece is not chunk and len(piece) > _LARGE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from tintype.core.binding import Binding
@@ -95,5 +96,10 @@ def _again(file: StoredFile) -> StoredFile:
 
 
 def _key(binding: Binding, rung: Rung) -> str:
+    return _key_of(binding.tenant, binding.digest, rung)
+
+
+@lru_cache(1024)  # variants of one source come together, and each asks more than once
+def _key_of(tenant: str, digest: str, rung: Rung) -> str:
     epoch = str(RENDER_EPOCH).encode()
-    return fingerprint(b"rung", binding.tenant.encode(), binding.digest.encode(), canonical_bytes(rung), epoch)
+    return fingerprint(b"rung", tenant.encode(), digest.encode(), canonical_bytes(rung), epoch)

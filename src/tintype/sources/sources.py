@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -332,12 +333,17 @@ class SourceStore:
 
 def _body_key(binding: Binding) -> str:
     """Return the key of a body: a tenant's, and if it is private, of this one binding."""
-    owner = binding.key if binding.private else ""
-    return fingerprint(b"body", binding.tenant.encode(), binding.digest.encode(), owner.encode())
+    return _key_of(binding.tenant, binding.digest, binding.key if binding.private else "")
+
+
+@lru_cache(256)  # a miss asks for that of its source five times
+def _key_of(tenant: str, digest: str, owner: str) -> str:
+    return fingerprint(b"body", tenant.encode(), digest.encode(), owner.encode())
 
 
 def _put(got: Got) -> Put:
     binding = got.binding
     assert got.path is not None  # it was fetched
     sha256 = bytes.fromhex(binding.digest)
-    return Put(_body_key(binding), got.path, tenant=binding.tenant, source=binding.url, sha256=sha256)
+    key, tenant, url = _body_key(binding), binding.tenant, binding.url
+    return Put(key, got.path, tenant=tenant, source=url, sha256=sha256, size=binding.size)

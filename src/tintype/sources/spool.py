@@ -158,7 +158,8 @@ class Body:
             os.close(fd)
 
     def __del__(self) -> None:
-        self.close()
+        if self._fd >= 0:
+            self.close()
 
 
 class SourceLease:
