@@ -129,6 +129,20 @@ def test_a_lower_lane_never_takes_the_last_worker_but_beside_what_waits(
         assert one.asker.lane is Lane.INTERACTIVE or looked_at or len(line.running) < workers
 
 
+@given(st.lists(PLACES, max_size=20), st.lists(st.integers(0, 2), max_size=60))
+def test_what_runs_is_known_without_a_look_at_each(places: list[Place[str]], moves: list[int]) -> None:
+    line = queue(*places)
+    for move in moves:
+        if move == 0 and line.waiting:
+            line.began(line.waiting[-1], 0.0)
+        elif line.running:
+            one = next(iter(line.running))
+            line.back(one) if move == 1 else line.ended(one, 0.0)
+            line.ended(one, 0.0)  # once is enough
+        assert line.running_bytes == sum(one.peak_bytes for one in line.running)
+        assert line._running_heavy == sum(one.heavy for one in line.running)
+
+
 # Too much
 
 
