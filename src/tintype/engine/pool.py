@@ -185,7 +185,9 @@ class Pool:
     ) -> Task:
         for fd in fds:
             check_sealed(fd)
-        return Task(id=message.id, packet=encode(message), fds=fds, asker=asker, owner=(asker.tenant, digest), read=read)
+        return Task(
+            id=message.id, packet=encode(message), fds=fds, asker=asker, owner=(asker.tenant, digest), read=read
+        )
 
     async def _perform(self, task: Task) -> Any:
         """Queue a task and wait for its answer, no longer than its deadline."""
