@@ -35,7 +35,7 @@ from tintype.core.pipeline import (
 from tintype.core.plan import Cost, Plan, plan_key
 from tintype.core.policy import Policy
 from tintype.core.resolve import resolve
-from tintype.core.values import canonical_bytes, fingerprint
+from tintype.core.values import canonical_bytes, fingerprint, fingerprints
 
 URL = SourceRef(url="https://example.com/a.jpg")
 PHOTO = ImageInfo(format=Format.JPEG, width=4000, height=3000, orientation=6)
@@ -102,6 +102,11 @@ def test_plan_keys_are_what_they_were(ops: tuple[Op, ...], pinned: str) -> None:
 def test_equal_requests_spelled_differently(one: Pipeline, other: Pipeline) -> None:
     assert one.fingerprint == other.fingerprint
     assert canonical_bytes(one) == canonical_bytes(other)
+
+
+@given(st.lists(st.binary(max_size=20), max_size=4), st.lists(st.binary(max_size=20), max_size=3))
+def test_fingerprints_that_begin_alike_are_those_of_each(parts: list[bytes], endings: list[bytes]) -> None:
+    assert fingerprints(parts, endings) == [fingerprint(*parts, ending) for ending in endings]
 
 
 def test_different_requests_differ() -> None:

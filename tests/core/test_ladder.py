@@ -17,7 +17,7 @@ from tintype.core.offer import Offer
 from tintype.core.pipeline import Crop, Fit, Op, Output, Pipeline, Resize, Trim
 from tintype.core.plan import FAST, Average, Plan, Rung, ToWorking, plan_key
 from tintype.core.policy import Light, Policy
-from tintype.core.resolve import resolve, resolve_rung
+from tintype.core.resolve import resolve, resolve_rung, resolve_ways
 from tintype.core.walk import walk
 
 DEFAULT = Policy()
@@ -193,6 +193,20 @@ def test_a_result_has_its_size_whatever_it_is_made_from(
         return
     assert plan.save == plain.save
     assert (plan.width, plan.height) == (plain.width, plain.height)
+
+
+@given(pipelines(), infos(), offers, policies)
+def test_both_ways_are_what_is_decided_for_each(
+    pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy
+) -> None:
+    policy = replace(policy, ladder=(64, 300))
+    try:
+        ways = resolve_ways(pipeline, info, offer, policy)
+    except TintypeError:
+        return
+    assert ways.plan == resolve(pipeline, info, offer, policy)
+    assert (ways.low or ways.plan) == resolve(pipeline, info, offer, policy, ladder_of(info, policy))
+    assert ways.ladder == (() if ways.plan.passthrough else ladder_of(info, policy))
 
 
 @given(st.integers(1, 4000), st.sampled_from(list(Fit)))

@@ -37,6 +37,19 @@ async def test_who_is_alone_waits_for_nobody() -> None:
         assert not await waits(crowd, one)
 
 
+async def test_who_is_alone_knows_it() -> None:
+    crowd, one, same, other = Crowd(), want(1), want(1), want(1, url="local:///other.jpg")
+    assert crowd.alone(one)
+    with crowd.coming(one), crowd.coming(other):
+        assert crowd.alone(one)
+        with crowd.coming(same):
+            assert not crowd.alone(one)
+            crowd.arrived(one)
+            assert not crowd.alone(one)
+            crowd.arrived(same)
+            assert crowd.alone(one)
+
+
 async def test_who_is_first_waits_until_those_who_were_coming_arrive_or_leave() -> None:
     crowd, one, two, three = Crowd(), want(1), want(2), want(3)
     with crowd.coming(one), crowd.coming(three):

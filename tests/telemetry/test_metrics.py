@@ -137,6 +137,29 @@ def test_parts_of_one_writer_are_summed_with_what_all_add(telemetry: NodeTelemet
         telemetry.counter("requests", tenant="a")
 
 
+def test_a_gauge_can_be_read_when_somebody_looks(telemetry: NodeTelemetry) -> None:
+    held = [1, 2]
+    telemetry.watch("cache_entries", lambda: len(held), tier="ram")
+    telemetry.gauge("cache_entries", 7, tier="disk")
+    held.append(3)
+    found = samples(telemetry.exposition().decode())
+    assert found["tintype_cache_entries", (("tier", "ram"),)] == 3
+    assert found["tintype_cache_entries", (("tier", "disk"),)] == 7
+    telemetry.watch("cache_entries", lambda: 5, tier="ram")  # in place of the one before
+    assert samples(telemetry.exposition().decode())["tintype_cache_entries", (("tier", "ram"),)] == 5
+    with pytest.raises(Undeclared):
+        telemetry.watch("cache_hits", lambda: 5, tier="ram")
+
+
+def test_the_order_of_labels_does_not_matter(telemetry: NodeTelemetry) -> None:
+    telemetry.count("behind", reason="renewal", result="made")
+    telemetry.count("behind", result="made", reason="renewal")
+    with pytest.raises(Undeclared):
+        telemetry.gauge("behind", 1, reason="renewal", result="made")
+    found = samples(telemetry.exposition().decode())
+    assert found["tintype_behind_total", (("reason", "renewal"), ("result", "made"))] == 2
+
+
 def test_a_scrape_can_ask_for_one_metric(telemetry: NodeTelemetry) -> None:
     telemetry.count("poison")
     port = telemetry.serve_metrics("127.0.0.1", 0)
