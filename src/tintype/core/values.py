@@ -33,17 +33,17 @@ def _without_defaults(value: Value) -> dict[str, Any]:
     written = {**tag}
     for (name, default), field in zip(fields, astuple(value), strict=True):
         if field is not default and field != default:
-            written[name] = _written(field) if isinstance(field, _NESTED) else field
+            written[name] = field if type(field) in _PLAIN else _written(field)
     return written
 
 
-def _written(field: Value | tuple[Any, ...]) -> Any:
+_PLAIN = frozenset((int, float, str, bool))
+
+
+def _written(field: Any) -> Any:
     if isinstance(field, Value):
         return _without_defaults(field)
-    return [_written(item) if isinstance(item, _NESTED) else item for item in field]
-
-
-_NESTED = (Value, tuple)
+    return [_written(item) for item in field] if isinstance(field, tuple) else field
 
 
 @cache

@@ -42,7 +42,8 @@ class Spending:
             QuotaExceeded: the tenant, the key or the client has spent what it may.
         """
         ms = _price_ms(view)
-        owing = await self._charge(view.want, ms) if ms else _Charged()
+        claims = _claims(view.want) if ms else []
+        owing = await self._charge(claims, ms) if claims else _Charged()
 
         def done() -> None:
             nonlocal owing
@@ -54,9 +55,9 @@ class Spending:
         finally:
             self._give_back(owing, ms)
 
-    async def _charge(self, want: Want, ms: float) -> _Charged:
-        """Charge whoever a want is of; returns those that were."""
-        here = self._quotas.spend(_claims(want), ms, self._clock.monotonic())
+    async def _charge(self, claims: list[Claim], ms: float) -> _Charged:
+        """Charge claims; returns those that were."""
+        here = self._quotas.spend(claims, ms, self._clock.monotonic())
         self._heed(here, ms)
         if self._leasing is None:
             return _Charged(here.charged)

@@ -65,7 +65,7 @@ def server_timing(timings: Timings, outcome: str) -> bytes:
     """Return the value of Server-Timing: what the cache had, and milliseconds by phase."""
     parts = [
         f"cache;desc={outcome}",
-        *(f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in timings.phases.items()),
+        *[f"{phase};dur={seconds * 1000:.1f}" for phase, seconds in timings.phases.items()],
     ]
     return ", ".join(parts).encode()
 
