@@ -39,7 +39,7 @@ class Node:
     def events(self) -> list[str]:
         return [name for name, _ in self.seen.events]
 
-    async def until(self, what: Callable[[], bool], for_s: float = 20) -> None:
+    async def until(self, what: Callable[[], bool], for_s: float = 60) -> None:
         deadline = time.monotonic() + for_s
         while not what():
             assert time.monotonic() < deadline

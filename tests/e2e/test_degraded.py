@@ -71,7 +71,7 @@ def test_less_before_nothing_and_all_of_it_afterwards(tmp_path: Path, origin: Or
         origin.pages |= {f"/{name}": Page(picture(seed=2 + n), headers=SOON_OLD) for n, name in enumerate(CHANGING)}
         time.sleep(1.1)
         with flooded(node, origin) as seen:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 90
             while not (seen[200, "effort"] and seen[503, ""]):
                 assert time.monotonic() < deadline, seen
                 time.sleep(0.1)

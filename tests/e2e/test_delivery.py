@@ -160,9 +160,13 @@ def test_expires(site: Node, origin: Origin) -> None:
 
 
 def test_a_url_expires_while_its_answer_is_remembered(site: Node, origin: Origin) -> None:
-    path = url(origin, "plain", f"w:33/exp:{int(time.time()) + 2}")
-    assert site.ask(path).status == 200
-    deadline = time.monotonic() + 10
+    for lasts_s in (2, 10, 60):  # what a busy machine may take for the first answer
+        path = url(origin, "plain", f"w:33/exp:{int(time.time()) + lasts_s}")
+        if site.ask(path).status == 200:
+            break
+    else:
+        pytest.fail("it expired before it was answered")
+    deadline = time.monotonic() + lasts_s + 30
     while site.ask(path).status != 404:
         assert time.monotonic() < deadline, "an expired URL is still served"
         time.sleep(0.2)

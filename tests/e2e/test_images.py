@@ -136,7 +136,7 @@ def test_a_source_that_turns_stale_is_asked_for_again(node: Node, origin: Origin
     origin.pages["/brief.jpg"] = Page(picture(seed=11), headers={"Cache-Control": "max-age=1", "ETag": '"v1"'})
     first = node.ask(path(origin, "brief.jpg"))
     origin.pages["/brief.jpg"] = Page(picture(seed=12), headers={"Cache-Control": "max-age=1", "ETag": '"v2"'})
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while node.ask(path(origin, "brief.jpg")).headers["etag"] == first.headers["etag"]:
         assert time.monotonic() < deadline, "the new picture never came"
         time.sleep(0.2)
@@ -191,7 +191,7 @@ def test_a_bad_option_is_named_in_the_header_and_not_in_the_body(node: Node, ori
     answer = node.ask(path(origin, "a.jpg", "rs:fit:abc:100"))
     assert (answer.status, answer.body) == (404, b"Invalid URL")
     assert "abc" in answer.headers["x-tintype-error"]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while "abc" not in node.log:  # a request is logged when its answer is sent
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -147,7 +147,7 @@ def made_in_order(node: Node, origin: Origin, *asked: tuple[int, str]) -> list[i
     for thread in threads:
         thread.join(60)
     lines = {number: f"/w:301/plain/{origin.url}/{number}.jpg" for number, _ in asked} | {0: f"/w:{width}/"}
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not all(line in node.log for line in lines.values()):  # which is written a little later
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -30,7 +30,7 @@ def test_a_killed_front_serves_again_and_its_cache_is_warm(tmp_path: Path, origi
                 if node.ask("/health").status == 200:
                     break
             except OSError:
-                assert time.monotonic() - killed < 30
+                assert time.monotonic() - killed < 120
                 time.sleep(0.02)
         assert node.children() != [front]
         again = node.ask(path(origin, "k.jpg"))
@@ -58,9 +58,9 @@ def test_sigterm_lets_running_requests_end(tmp_path: Path, origin: Origin) -> No
         asking.start()
         time.sleep(0.4)
         node.process.send_signal(signal.SIGTERM)
-        asking.join(20)
+        asking.join(60)
         assert [a.status for a in answers] == [200]
-        assert node.process.wait(20) == 0
+        assert node.process.wait(60) == 0
 
 
 def test_reload_takes_over_new_presets_and_refuses_a_broken_file(tmp_path: Path, origin: Origin) -> None:
@@ -70,20 +70,20 @@ def test_reload_takes_over_new_presets_and_refuses_a_broken_file(tmp_path: Path,
         assert node.ask(path(origin, "p.jpg", "pr:thumb")).status == 404
         file.write_text(OPEN + '[tenants.default.presets]\nthumb = "rs:fill:40:40"\n')
         node.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while node.ask(path(origin, "p.jpg", "pr:thumb")).status != 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         file.write_text("[tenants.default]\nnonsense = 1\n")  # a change of the file is enough
         while "reload_refused" not in node.log:
-            assert time.monotonic() < deadline + 10
+            assert time.monotonic() < deadline + 60
             time.sleep(0.1)
         assert node.ask(path(origin, "p.jpg", "pr:thumb")).status == 200
 
 
 def test_a_wrong_setting_ends_the_start_with_its_name(tmp_path: Path) -> None:
     with running(tmp_path, "[limits]\nrender_queu = 3\n", ready=False) as node:
-        assert node.process.wait(20) == 2
+        assert node.process.wait(60) == 2
         assert "render_queue" in node.log
 
 
@@ -133,7 +133,7 @@ def test_purge(tmp_path: Path, origin: Origin, soft: bool) -> None:
         answer = node.ask(path(origin, name))
         if soft:
             assert answer.body == first.body  # stale, while it is asked for again
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while answer.body == first.body:
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -171,7 +171,7 @@ def test_a_client_that_does_not_read_is_let_go(tmp_path: Path, origin: Origin) -
     with running(tmp_path, toml) as node, socket.create_connection(("127.0.0.1", node.port)) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(f"GET {path(origin, 'huge.png', 'w:2300', '@bmp')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "slow_client" not in node.log:
             assert time.monotonic() < deadline, node.log[-2000:]
             time.sleep(0.1)

@@ -21,6 +21,7 @@ from tintype.core.errors import Shed
 from tintype.core.formats import Format
 from tintype.core.pipeline import Pipeline, SourceRef
 from tintype.core.plan import Cost
+from tintype.engine.worker import Phase
 
 HEAVY_MS = 1000.0
 
@@ -120,11 +121,13 @@ async def test_a_prefetch_waits_for_what_somebody_looks_at(engine: Benches) -> N
 async def test_work_that_has_waited_too_long_is_given_up_and_the_newest_is_done(engine: Benches) -> None:
     rules = Rules(workers=1, target_s=0.05, interval_s=0.1)
     bench = await engine(gate=Gate(Backlog(rules), Expectation(1.0), Patience(60, 60), most=100))
-    order: list[str] = []
-    running = asyncio.create_task(_ask(bench, "sleep 0.4", 1, order))
-    await asyncio.sleep(0.05)
+    now, order = [bench.clock.monotonic()], list[str]()
+    bench.clock.monotonic = lambda: now[0]  # how fast the machine is does not matter
+    running = asyncio.create_task(_ask(bench, "sleep 1", 1, order))
+    await bench.a_worker(Phase.BUSY)
     old = [asyncio.create_task(_ask(bench, "echo old", 1, order)) for _ in range(3)]
-    await asyncio.sleep(0.33)
+    await asyncio.sleep(0)
+    now[0] += 0.33
     await _ask(bench, "echo new", 1, order)
     await running
     given_up = await asyncio.gather(*old, return_exceptions=True)

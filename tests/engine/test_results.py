@@ -159,7 +159,7 @@ async def test_a_packet_that_is_none_of_ours_ends_the_talk_and_leaks_nothing(pac
     ear = Ear()
     before = open_descriptors()
     socket.send_fds(ear.theirs, [packet], [body, body])
-    await asyncio.wait_for(ear.closed.wait(), 10)
+    await asyncio.wait_for(ear.closed.wait(), 60)
     assert (ear.heard, ear.ends) == ([], [End.GARBAGE])
     assert open_descriptors() == before - 1  # our end
     ear.theirs.close()
@@ -170,7 +170,7 @@ async def test_more_descriptors_than_a_message_may_have_end_the_talk_and_leak_no
     before = open_descriptors()
     done = msgspec.msgpack.encode(Done(id=1, results=()))
     socket.send_fds(ear.theirs, [done], [body] * 100)
-    await asyncio.wait_for(ear.closed.wait(), 10)
+    await asyncio.wait_for(ear.closed.wait(), 60)
     assert (ear.heard, ear.ends) == ([], [End.GARBAGE])
     assert open_descriptors() == before - 1
     ear.theirs.close()
@@ -181,7 +181,7 @@ async def test_messages_come_in_order_and_then_the_end() -> None:
     for number in range(5):
         ear.theirs.send(msgspec.msgpack.encode(Checked(id=number)))
     ear.theirs.close()
-    await asyncio.wait_for(ear.closed.wait(), 10)
+    await asyncio.wait_for(ear.closed.wait(), 60)
     assert ear.heard == [(Checked(id=number), 0) for number in range(5)]
     assert ear.ends == [End.HUNG_UP]
 
@@ -191,7 +191,7 @@ async def test_an_end_with_something_unread_is_told_from_an_end() -> None:
     ear = Ear()
     ear.channel.send(b"never read")
     ear.theirs.close()
-    await asyncio.wait_for(ear.closed.wait(), 10)
+    await asyncio.wait_for(ear.closed.wait(), 60)
     assert ear.ends == [End.UNREAD]
 
 

@@ -130,7 +130,7 @@ def answered(node: Node) -> list[str]:
 
 
 def until(holds: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.02)

@@ -113,7 +113,7 @@ def purge_everything(node: Node) -> None:
 
 
 def until(holds: Callable[[], bool], otherwise: str) -> None:
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + 90
     while not holds():
         assert time.monotonic() < ends, otherwise
         time.sleep(0.05)

@@ -163,7 +163,7 @@ def sha256(body: bytes) -> str:
 
 
 def until_logged(node: Node, text: str) -> None:
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + 90
     while text not in node.log:
         assert time.monotonic() < ends, f"{text} is not in the log"
         time.sleep(0.05)

@@ -85,7 +85,7 @@ class Running:
     def metric(self, name: str, **labels: str) -> float:
         return total(self.node.telemetry.registry, name, labels)
 
-    async def until(self, what: Callable[[], Awaitable[bool]], for_s: float = 20) -> None:
+    async def until(self, what: Callable[[], Awaitable[bool]], for_s: float = 60) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + for_s
         while not await what():

@@ -61,7 +61,7 @@ class Collector:
 
     def roots(self, most: int) -> list[Span]:
         """Return the request spans, once there are so many."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while len(found := [span for span in self.spans if span.name == "request"]) < most:
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -36,7 +36,7 @@ ANNA = Forwarded({"Cookie": "user=anna"}, digest="anna", private=True)
 BERT = Forwarded({"Cookie": "user=bert"}, digest="bert", private=True)
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for something that happens in the background."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 polling is all a test can do with another's background
