@@ -144,6 +144,9 @@ class Simulation:
         if self._is_there(request):
             return
         after_s = self.expectation.fetch_s("host")
+        if self.gate.refusal(asker, "host", self.now) is not None:
+            self._end(request, refused=True)
+            return
         ticket = self.gate.admit(asker, self.expectation.likely.ms(asker), self.now, after_s=after_s)
         if isinstance(ticket, Refusal):
             self._end(request, refused=True)
@@ -165,12 +168,16 @@ class Simulation:
             self._looked_at = self.now
 
     def _dispatch(self) -> None:
+        for whose, cost_s in self.gate.owed().items():
+            self.queue.owes(whose, cost_s)
         for place in self.queue.given_up(self.now):
             self._leave(place.item)
             self._end(place.item, given_up=True)
         while self.free > 0 and (turn := self.queue.next(self.now)) is not None:
             self._holds(self.now <= turn.asker.deadline, "work begins that nobody wants any more")
             self.queue.began(turn, self.now)
+            if turn.item.charge is not None:
+                self.gate.began(turn.item.charge, self.now)
             self.free -= 1
             took_ms = turn.item.work.takes_ms * self.slowness
             self.at(self.now + took_ms / 1000, self._ending(turn, took_ms))

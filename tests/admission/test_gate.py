@@ -210,6 +210,28 @@ def test_a_render_that_is_refused_is_remembered_for_others_like_it() -> None:
     assert not full.refused(A, 10.001, fetched=True)
 
 
+def test_what_it_costs_to_refuse_is_told_once_by_whose_it_was() -> None:
+    full = gate(load(*[(B, 100)] * 20))
+    assert full.refusal(B, "host", 10.0) is not None
+    assert sum(full.refused(B, 10.0 + turn / 1e5) is not None for turn in range(999)) == 999
+    assert full.owed() == {B.whose: pytest.approx(1000 * 0.0003)}
+    assert full.owed() == {}
+
+
+def test_who_has_waited_longer_than_predicted_is_expected_to_again() -> None:
+    door = Gate(load(*[(B, 100.0)] * 8), Expectation(50.0), Patience(0.5, 0.5), most=1000)
+    for _ in range(100):
+        ticket = door.render(B, 50.0, 10.0)
+        door.began(ticket, 11.0)
+        door.leave(ticket)
+        if isinstance(door.weigh(B, 50.0, 10.0, fetched=True), Refusal):
+            break
+    refused = door.weigh(B, 50.0, 11.0, fetched=True)
+    assert isinstance(refused, Refusal)
+    assert 0.5 < refused.wait_s < 1.0
+    assert isinstance(door.weigh(A, 50.0, 11.0, fetched=True), float)
+
+
 # Deadlines of clients
 
 

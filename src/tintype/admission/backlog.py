@@ -15,13 +15,16 @@ from tintype.admission.turns import shared
 class Charge:
     """Work that has been let in: whose it is, and the milliseconds of a worker that it is expected to take.
 
-    `fetched`: its source is there, so that it needs nothing but a worker.
+    `fetched`: its source is there, so that it needs nothing but a worker. `since` then it waits for one, for
+    `wait_s` as predicted without corrections.
     """
 
     asker: Asker
     whose: Whose
     ms: float
     fetched: bool
+    since: float = 0.0
+    wait_s: float = 0.0
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 
-from tintype.admission.asker import Asker, Lane
+from tintype.admission.asker import Asker, Lane, Whose
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation, kind_of
@@ -15,7 +15,9 @@ from tintype.admission.handed import Handed
 from tintype.admission.pressure import Outlook
 from tintype.admission.queue import Rules
 from tintype.admission.refusals import Refusals, like
+from tintype.admission.remembered import remember
 from tintype.admission.trials import Trials
+from tintype.admission.waits import Kind, Waits
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.plan import Plan
 
@@ -64,6 +66,8 @@ _CALM_S = 2.0
 # So often something is tried that its client has hardly time for: how long a host or a kind of work takes is known from
 # what is let in. Seconds.
 _TRIAL_S = 10.0
+# What it takes of a processor to refuse one, while workers keep it busy: its share pays for it.
+_REFUSAL_S = 0.0003
 # Who waits for more than this part of what a crowd may wait is pressed.
 _PRESSED = 0.5
 
@@ -89,6 +93,8 @@ class Gate:
         self._backlog, self._patience, self._most = backlog, patience, most
         self._crowds, self._pressed = Crowds(_CALM_S), Crowds(_CALM_S)
         self._refusals, self._trials, self._handed = Refusals(), Trials(_TRIAL_S), Handed(backlog)
+        self._waits = Waits()
+        self._owed: dict[Whose, float] = {}
 
     @property
     def rules(self) -> Rules:
@@ -146,7 +152,10 @@ class Gate:
         `fetched`: its source is there, so that it wants nothing but a worker.
         """
         ms = self.expected.likely.ms(asker)
-        return self._refusals.of(asker, ms, now, fetched=fetched, every_s=self._weighed_s(ms))
+        found = self._refusals.of(asker, ms, now, fetched=fetched, every_s=self._weighed_s(ms))
+        if found is not None:
+            self._owes(asker)
+        return found
 
     def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
         """Return what a request would be refused with if it came now, None: it would not be, or for its deadline."""
@@ -182,10 +191,24 @@ class Gate:
         """Note a refusal. Who has no work here waits least of its tenant's clients: what is too long for it is so for all."""
         error = _error(found)
         if isinstance(error, Shed):  # the deadline of one says nothing of others
+            self._owes(asker)
             these = like(asker, asker.client if self._backlog.has(asker) else None, ms, fetched=fetched)
             excess_s = found.wait_s - found.patience_s
             self._refusals.note(these, error, now, excess_s=excess_s, every_s=self._weighed_s(ms))
         return error
+
+    def owed(self) -> dict[Whose, float]:
+        """Return whom it has cost how much to refuse since this was asked last, in seconds."""
+        owed, self._owed = self._owed, {}
+        return owed
+
+    def _owes(self, asker: Asker) -> None:
+        remember(self._owed, asker.whose, self._owed.get(asker.whose, 0.0) + _REFUSAL_S)
+
+    def began(self, ticket: Charge, now: float) -> None:
+        """Learn from a ticket for a render that a worker begins."""
+        with self._lock:
+            self._waits.learn(self._kind(ticket.asker, ticket.ms), ticket.wait_s, now - ticket.since, now)
 
     def leave(self, ticket: Charge) -> None:
         with self._lock:
@@ -197,7 +220,11 @@ class Gate:
         """Charge work of so many milliseconds, or say why not. See `weigh`."""
         with self._lock:
             found = self.weigh(asker, ms, now, after_s=after_s, waited_s=waited_s, fetched=fetched)
-            return found if isinstance(found, Refusal) else self._backlog.add(asker, ms, fetched=fetched)
+            if isinstance(found, Refusal):
+                return found
+            charge = self._backlog.add(asker, ms, fetched=fetched)
+            charge.since, charge.wait_s = now, found / self._waits.factor(self._kind(asker, ms), now)
+            return charge
 
     def weigh(
         self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, waited_s: float = 0.0, fetched: bool = False
@@ -210,7 +237,7 @@ class Gate:
         """
         with self._lock:
             self._handed.forget(now)
-            ahead_s = self._backlog.wait_s(asker, ms, fetched=fetched)
+            ahead_s = self._wait_s(asker, ms, now, fetched=fetched)
             wait_s = max(0.0, ahead_s + waited_s - after_s) if ahead_s else 0.0
             left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
             patience_s = max(self._patience_s(asker, wait_s, after_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
@@ -227,7 +254,7 @@ class Gate:
 
         A page full of images is no overload: nobody is pressed in the first seconds of a burst.
         """
-        ahead_s = self._backlog.wait_s(asker, ms, fetched=False)
+        ahead_s = self._wait_s(asker, ms, now, fetched=False)
         pressed = (
             ahead_s > _PRESSED * self._patience.crowd_s
             and self._pressed.lasts_s(asker.tenant, now) > self._patience.burst_s
@@ -242,9 +269,15 @@ class Gate:
         """
         kind = kind_of((plan,))
         ms = self.expected.of(kind, plan.cost.cpu_ms)
-        done = now + self._backlog.wait_s(asker, ms, fetched=True) + ms / 1000
+        done = now + self._wait_s(asker, ms, now, fetched=True) + ms / 1000
         if done > asker.deadline and not self._trials.due(kind, now):
             raise _late(done - asker.deadline)
+
+    def _wait_s(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> float:
+        return self._backlog.wait_s(asker, ms, fetched=fetched) * self._waits.factor(self._kind(asker, ms), now)
+
+    def _kind(self, asker: Asker, ms: float) -> Kind:
+        return asker.whose, ms > self.rules.heavy_ms
 
     def _patience_s(self, asker: Asker, wait_s: float, after_s: float, now: float) -> float:
         crowd_s = _after_fetch(self._patience.crowd_s, after_s)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from tintype.admission.asker import Asker, Lane
+from tintype.admission.asker import Asker, Lane, Whose
 from tintype.admission.fair import Fair
 from tintype.admission.turns import Turns
 
@@ -98,6 +98,10 @@ class Queue(Generic[T]):
             self._good_at = now
         self._turns.served(place.asker, place.ms / 1000)
         self._sizes.served(self._size(place), place.ms / 1000, 1.0)
+
+    def owes(self, whose: Whose, cost_s: float) -> None:
+        """Charge who asks for what it costs to refuse it; see `turns`."""
+        self._turns.owes(whose, cost_s)
 
     def back(self, place: Place[T]) -> None:
         """Take a place back whose worker broke before it began; it came earlier than all others."""

@@ -12,6 +12,9 @@ from tintype.admission.fair import Fair
 WEIGHTS = {Lane.INTERACTIVE: 100.0, Lane.RENEWAL: 10.0, Lane.PREFETCH: 2.0, Lane.JOB: 1.0}
 _NAMES = {lane: lane.name for lane in Lane}
 
+# So much work of others goes first, for what a tenant cost beside its own; who stops flooding is soon as welcome as any. Seconds.
+_MOST_OWED_S = 1.0
+
 
 class Turns:
     """Fair shares among those who want the same; see `fair`. What it costs is charged when it begins."""
@@ -33,6 +36,11 @@ class Turns:
         self._lanes.served(_NAMES[asker.lane], cost_s, WEIGHTS[asker.lane])
         self._tenants.served(asker.tenant, cost_s, asker.weight)
         self._clients.served(_client(asker), cost_s, 1.0)
+
+    def owes(self, whose: Whose, cost_s: float) -> None:
+        """Charge a tenant and its client for what they cost beside their work, in any lane."""
+        self._tenants.owes(whose.tenant, cost_s, _MOST_OWED_S)
+        self._clients.owes(_client(whose), cost_s, _MOST_OWED_S)
 
 
 def shared(waiting: Iterable[tuple[Whose, float]], weights: Mapping[str, float], asker: Asker, own: float) -> float:

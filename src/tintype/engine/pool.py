@@ -248,6 +248,8 @@ class Pool:
         """Give waiting tasks to idle workers, and up what cannot be done in time."""
         crew, now = self._started(), self._clock.monotonic()
         self._settle(now)
+        for whose, cost_s in self._gate.owed().items():
+            self._queue.owes(whose, cost_s)
         for place in self._queue.given_up(now):
             self._return_ticket(place.item)
             place.item.fail(Shed("it has waited too long for a worker", reason="late"))
@@ -302,6 +304,8 @@ class Pool:
         else:
             task.over = False
             self._queue.began(place, now)
+            if task.images and task.ticket is not None:
+                self._gate.began(task.ticket, now)
             if task.began is not None:
                 task.began()
 
