@@ -1,22 +1,46 @@
-"""Clients that misbehave: they write a byte a second, write heads without end, say nothing, or read 1 KB a second."""
+"""Clients that misbehave: they write a byte a second, write heads without end, say nothing, or read 1 KB a second.
+
+They are a process of their own, behind all others: real ones are on machines of their own, and take none of the cores that the
+node and those who ask it for images have. They come at times of their own, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import hashlib
+import json
+import os
+import random
 import resource
 import socket
+import subprocess
+import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 _PIECE, _BYTES_PER_S = b"a" * 16_384, 1024
 _DRAIN_S = 60.0
+_LAST = 19  # of nice(2)
+
+
+class Misbehaving:
+    """As many as are told, from now on until `ended`. `path`: of the body that is read slowly."""
+
+    def __init__(self, port: int, path: str, **counts: int) -> None:
+        given = json.dumps({"port": port, "path": path, "counts": counts})
+        command = [sys.executable, "-m", "bench.faults.misbehaving", given]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ended(self) -> dict[str, Any]:
+        """End them, but for those who read: they do so to the end. Returns what they saw; see `Clients`."""
+        found: dict[str, Any] = json.loads(self._process.communicate(b"")[0])
+        return found
 
 
 @dataclass
-class Misbehaving:
+class Clients:
     """Clients of one node, until `stop` is set. `path`: of the body that is read slowly."""
 
     port: int
@@ -36,13 +60,13 @@ class Misbehaving:
     async def _again(self, what: Any) -> None:
         """Do it again and again: each time it is let go, it connects anew."""
         while not self.stop.is_set():
+            await self._pause(random.random())
             with contextlib.suppress(OSError):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
                 try:
                     await what(reader, writer)
                 finally:
                     writer.close()
-            await self._pause(0.2)
 
     async def _drip(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"GET /health HTTP/1.1\r\nHost: a\r\nX: ")
@@ -80,6 +104,7 @@ class Misbehaving:
                 client, f"GET {self.path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
             )
             got = bytearray()
+            await self._pause(random.random())
             while not self.stop.is_set():
                 got += await loop.sock_recv(client, _BYTES_PER_S)
                 await self._pause(1.0)
@@ -99,3 +124,19 @@ def _descriptors() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard if hard != resource.RLIM_INFINITY else 1_000_000
+
+
+async def _clients(port: int, path: str, counts: dict[str, int]) -> Clients:
+    """Have clients misbehave until the standard input ends."""
+    clients = Clients(port, path)
+    running = asyncio.ensure_future(clients.run(**counts))
+    await asyncio.to_thread(sys.stdin.read)
+    clients.stop.set()
+    await running
+    return clients
+
+
+if __name__ == "__main__":
+    os.nice(_LAST)
+    seen = asyncio.run(_clients(**json.loads(sys.argv[1])))
+    print(json.dumps({"let_go": seen.let_go, "digests": seen.digests, "most_idle": seen.most_idle}))

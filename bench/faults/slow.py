@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.cells import sources
 from bench.faults.field import Field, Row, at_least, at_most, slower, told
 from bench.faults.misbehaving import Misbehaving
-from bench.openload import Heard
-from bench.overload import Asking
 from bench.tree import Tree
 
 _BODY_BYTES = 5_000_000
 _DRIPS, _FLOODS, _IDLE, _READERS = 200, 20, 4096, 64
+_COMING_S = 4  # until they are all there
 
 
 def slow(field: Field) -> Iterator[Row]:
@@ -32,28 +31,18 @@ def slow(field: Field) -> Iterator[Row]:
         alone = field.attack(asking, per_s, seconds)
         tree = Tree([server.pid])
         before = tree.memory()
-        others = Misbehaving(server.port, path)
-        beside, after = asyncio.run(_beside(others, field, asking, per_s, seconds, tree))
-    whole = others.digests.count(hashlib.sha256(body).hexdigest())
+        others = Misbehaving(server.port, path, drips=_DRIPS, floods=_FLOODS, idle=_IDLE, readers=_READERS)
+        time.sleep(_COMING_S)
+        beside = field.attack(asking, per_s, seconds)
+        after = tree.memory()
+        found = others.ended()
+    whole = found["digests"].count(hashlib.sha256(body).hexdigest())
     yield at_least("slow", "others answered", beside.answered, 0.9995)
     yield at_most("slow", "others' p99, of that alone", slower(beside, alone), 2)
     yield at_least("slow", f"whole bodies of {len(body) / 1e6:.0f} MB, read at 1 KB/s", whole, _READERS)
-    yield told("slow", "idle connections at once", others.most_idle)
-    yield told("slow", "writers that were let go", others.let_go)
+    yield told("slow", "idle connections at once", found["most_idle"])
+    yield told("slow", "writers that were let go", found["let_go"])
     yield told("slow", "more memory, MB", (after - before) / 1e6)
-
-
-async def _beside(
-    others: Misbehaving, field: Field, asking: Asking, per_s: float, seconds: float, tree: Tree
-) -> tuple[Heard, int]:
-    """Return what became of the load, and the memory at its end."""
-    misbehaving = asyncio.ensure_future(others.run(drips=_DRIPS, floods=_FLOODS, idle=_IDLE, readers=_READERS))
-    await asyncio.sleep(2)  # until they are all there
-    heard = await asyncio.to_thread(field.attack, asking, per_s, seconds)
-    memory = tree.memory()
-    others.stop.set()
-    await misbehaving
-    return heard, memory
 
 
 def _large(photo: Path) -> bytes:
