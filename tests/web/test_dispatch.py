@@ -20,6 +20,7 @@ from tests.e2e.node import free_port
 from tintype.web.dispatch import dispatched
 from tintype.web.front import Front
 from tintype.web.pulse import Pulse
+from tintype.web.room import Room
 
 
 class Stand:
@@ -29,29 +30,36 @@ class Stand:
         self.quick_threads: list[threading.Thread] = []
         self.usual_threads: list[threading.Thread] = []
         self.pulse = Pulse(time.monotonic, lambda: None)
+        self.room = Room(100)
 
     def quick(self, scope: Any) -> Any:
         self.quick_threads.append(threading.current_thread())
         if scope["path"] == "/broken":
             raise RuntimeError("a defect")
-        return _messages(b"quick") if scope["path"] == "/quick" else None
+        if not scope["path"].startswith("/quick"):
+            return None
+        return _messages(b"quick", _status(scope))
 
-    async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
         self.usual_threads.append(threading.current_thread())
-        for message in _messages(b"usual"):
+        for message in _messages(b"usual", _status(scope)):
             await send(message)
 
 
-def _messages(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+def _status(scope: Any) -> int:
+    return 503 if scope["path"].endswith("refused") else 200
+
+
+def _messages(body: bytes, status: int) -> tuple[dict[str, Any], dict[str, Any]]:
     headers = [(b"content-length", b"%d" % len(body)), (b"x-name", "ä".encode())]
-    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    start = {"type": "http.response.start", "status": status, "headers": headers}
     return start, {"type": "http.response.body", "body": body}
 
 
 @asynccontextmanager
 async def served(stand: Stand, seen: Seen) -> AsyncIterator[str]:
     port = free_port()
-    app = dispatched(cast("Front", stand), seen)
+    app = dispatched(cast("Front", stand), seen, stand.room)
     server = Server(
         app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1, websockets=False
     )
@@ -89,6 +97,21 @@ async def test_a_defect_of_the_quick_path_takes_the_usual_way_and_is_told() -> N
     assert [facts["error"] for facts in seen.named("defect")] == ["RuntimeError('a defect')"]
 
 
+@pytest.mark.parametrize(("scarce", "closes"), [(False, set[str]()), (True, {"/quick/refused", "/refused"})])
+async def test_a_refusal_ends_its_connection_while_room_is_scarce(scarce: bool, closes: set[str]) -> None:
+    stand = Stand()
+    stand.room.scarce = scarce
+    async with served(stand, Seen()) as base:
+        for path in ("/quick", "/quick/refused", "/other", "/refused"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(base.rpartition(":")[2]))
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * (1 if path in closes else 2))
+            answers = await reader.readuntil(b"quick" if "quick" in path else b"usual")
+            assert (b"connection: close" in answers) is (path in closes)
+            rest = await asyncio.wait_for(reader.read(1), 10)
+            assert rest == (b"" if path in closes else b"H")  # the end, or the second answer
+            writer.close()
+
+
 async def test_one_server_after_another_asks_its_own_front() -> None:
     first, second = Stand(), Stand()
     async with served(first, Seen()) as base:
@@ -102,7 +125,7 @@ async def test_without_the_place_in_the_server_hits_are_answered_in_the_loop(mon
     usual = getattr(_futures._cbsched_aioschedule, "usual", _futures._cbsched_aioschedule)
     monkeypatch.setattr(_futures, "_cbsched_aioschedule", usual)
     stand, seen = Stand(), Seen()
-    real, asked = dispatched(cast("Front", stand), seen), []
+    real, asked = dispatched(cast("Front", stand), seen, Room(100)), []
     monkeypatch.setattr(_futures, "_cbsched_aioschedule", usual)  # as another version of the server would be
 
     async def send(message: Any) -> None:

@@ -321,14 +321,14 @@ async def test_the_loop_is_late_when_what_was_handed_to_it_is_not_begun(stand: S
     beating.cancel()
     for _ in range(100):
         stand.pulse.handed((b"", b""))
-    work = stand.backlog.add(Asker("red"), 10.0, fetched=False)
+    work = [stand.backlog.add(Asker("red"), 10.0, fetched=False) for _ in range(7)]
     stand.clock.ahead_s += 0.04
     assert stand.pulse.late_s(stand.clock.monotonic()) == 0
     stand.clock.ahead_s += 0.02
     assert stand.ask() is not None  # 50 ms before a beat of that age would tell
     assert stand.ask(at="/blue/trusted/w:10/plain/") is None  # it is not this tenant's work
-    stand.backlog.take_off(work)
-    assert stand.ask() is None
+    stand.backlog.take_off(work[0])
+    assert stand.ask() is None  # no more than a browser asks for at once
     stand.backlog.add(Asker("red"), 10.0, fetched=False)
     for _ in range(100):
         stand.pulse.begin()

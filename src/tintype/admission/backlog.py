@@ -73,9 +73,10 @@ class Backlog:
         if not total.count:
             del self._sums[which]
 
-    def has(self, asker: Asker) -> bool:
-        """Tell whether any work is of this tenant's client."""
-        return any((whose.tenant, whose.client) == (asker.tenant, asker.client) for _, whose in self._sums)
+    def count(self, asker: Asker) -> int:
+        """Return how much work is of this tenant's client, whatever its size."""
+        who = asker.tenant, asker.client
+        return sum(total.count for (_, whose), total in self._sums.items() if (whose.tenant, whose.client) == who)
 
     def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
         """Predict how long new work of an asker would wait for a worker, in seconds.

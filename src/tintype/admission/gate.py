@@ -141,10 +141,10 @@ class Gate:
         """Tell whether anything was refused a moment ago. From any thread, as are the next two."""
         return self._refusals.any(now)
 
-    def has(self, asker: Asker) -> bool:
-        """Tell whether anything is under way that an asker's client wants. From any thread."""
+    def has_many(self, asker: Asker) -> bool:
+        """Tell whether more is under way that an asker's client wants than a browser asks for at once. From any thread."""
         with self._lock:
-            return self._backlog.has(asker)
+            return self._backlog.count(asker) > _AT_ONCE
 
     def refused(self, asker: Asker, now: float, *, fetched: bool = False) -> Shed | None:
         """Return what a request was refused with a moment ago, for others like it but a few, which are to be weighed.
@@ -154,7 +154,8 @@ class Gate:
         ms = self.expected.likely.ms(asker)
         found = self._refusals.of(asker, ms, now, fetched=fetched, every_s=self._weighed_s(ms))
         if found is not None:
-            self._owes(asker)
+            with self._lock:
+                self._owes(asker)
         return found
 
     def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
@@ -192,14 +193,15 @@ class Gate:
         error = _error(found)
         if isinstance(error, Shed):  # the deadline of one says nothing of others
             self._owes(asker)
-            these = like(asker, asker.client if self._backlog.has(asker) else None, ms, fetched=fetched)
+            these = like(asker, asker.client if self._backlog.count(asker) else None, ms, fetched=fetched)
             excess_s = found.wait_s - found.patience_s
             self._refusals.note(these, error, now, excess_s=excess_s, every_s=self._weighed_s(ms))
         return error
 
     def owed(self) -> dict[Whose, float]:
         """Return whom it has cost how much to refuse since this was asked last, in seconds."""
-        owed, self._owed = self._owed, {}
+        with self._lock:
+            owed, self._owed = self._owed, {}
         return owed
 
     def _owes(self, asker: Asker) -> None:

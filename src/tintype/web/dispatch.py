@@ -16,12 +16,13 @@ from tintype.ports import Telemetry
 from tintype.web.front import ASGIApp, Front
 from tintype.web.pulse import target_of
 from tintype.web.reply import Receive, Scope, Send
+from tintype.web.room import Room, ended
 
 # Makes what takes a request (a "watcher": scope and protocol) from the server's thread to the loop.
 _MAKER = "_cbsched_aioschedule"
 
 
-def dispatched(front: Front, telemetry: Telemetry) -> ASGIApp:
+def dispatched(front: Front, telemetry: Telemetry, room: Room) -> ASGIApp:
     """Return the application to serve: the front, with its quick path where it is quickest.
 
     The server that is started next serves it: what this changes is the process's.
@@ -33,13 +34,14 @@ def dispatched(front: Front, telemetry: Telemetry) -> ASGIApp:
     def made(loop: Any, context: Any, callback: Any) -> Callable[[Any], None]:
         nonlocal asked_before
         asked_before = True
-        return _schedule(front, maker(loop, context, callback), telemetry)  # type: ignore[misc]
+        return _schedule(front, maker(loop, context, callback), telemetry, room)  # type: ignore[misc]
 
     if maker is not None:
         made.usual = maker  # type: ignore[attr-defined]
         setattr(_futures, _MAKER, made)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        send = room.ending(send)
         messages = None if asked_before else front.quick(scope)
         if messages is None:
             await front(scope, receive, send)
@@ -50,7 +52,7 @@ def dispatched(front: Front, telemetry: Telemetry) -> ASGIApp:
     return app
 
 
-def _schedule(front: Front, usual: Callable[[Any], None], telemetry: Telemetry) -> Callable[[Any], None]:
+def _schedule(front: Front, usual: Callable[[Any], None], telemetry: Telemetry, room: Room) -> Callable[[Any], None]:
     def schedule(watcher: Any) -> None:
         try:
             messages = front.quick(watcher.scope)
@@ -63,7 +65,7 @@ def _schedule(front: Front, usual: Callable[[Any], None], telemetry: Telemetry) 
             return
         # A short answer is taken when it is sent; there is nothing to wait for.
         send = watcher.proto.send
-        send(messages[0])
+        send(ended(messages[0]) if room.scarce else messages[0])
         send(messages[1])
         watcher.done()
 

@@ -23,6 +23,7 @@ from tintype.core.limits import Limits
 from tintype.ports import Telemetry
 from tintype.web.dispatch import dispatched
 from tintype.web.front import Front
+from tintype.web.room import Room
 from tintype.web.settings import ServerSettings
 
 # A thread that computes hands the interpreter on after so long. The server's thread asks for it anew for each request, so
@@ -95,8 +96,9 @@ class Serving:
         most = connections(limits.clients, descriptors)
         if most < limits.clients:
             telemetry.event("connections_bounded", level="warning", clients=most, descriptors=descriptors)
+        self._room = Room(most)
         self._server = Server(
-            dispatched(front, telemetry),
+            dispatched(front, telemetry, self._room),
             address=settings.host,
             port=settings.port,
             interface=Interfaces.ASGINL,
@@ -133,6 +135,7 @@ class Serving:
         stopping = asyncio.ensure_future(self._stop.wait())
         watching = asyncio.ensure_future(self._watch(reload, watched))
         beating = asyncio.ensure_future(self._front.pulse.beat())
+        looking = asyncio.ensure_future(self._room.watch())
         try:
             await asyncio.wait((serving, starting, stopping), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -142,7 +145,7 @@ class Serving:
                 serving.result()
             return await self._front.drain(self._settings.drain_timeout_s)
         finally:
-            for task in (starting, stopping, watching, beating):
+            for task in (starting, stopping, watching, beating, looking):
                 task.cancel()
             self._server.stop()  # type: ignore[no-untyped-call]
             await asyncio.wait((serving,), timeout=5)

@@ -2,7 +2,7 @@
 
 What is let through is charged until it comes to the gate by itself. Who wants what is under way already is let through as well.
 Nobody is turned away who may be served without that for which others were refused: a fetch, or where the source is known a
-worker. When the event loop itself is late, what would have to wait for it is, of those who have work there already; when it is
+worker. When the event loop itself is late, what would have to wait for it is, of those who have much there already; when it is
 very late, whoever asks. What is not plain takes the usual way, and is judged there.
 """
 
@@ -29,7 +29,7 @@ from tintype.web.pulse import Pulse, target_of
 from tintype.web.refuser import Refuser
 from tintype.web.reply import Messages, peer_of, raw_path, within
 
-# When the event loop is so late, who has asked for nothing else is turned away too. Seconds.
+# When the event loop is so late, who has asked for little else is turned away too. Seconds.
 _LATE_FOR_ALL_S = 0.5
 
 
@@ -95,7 +95,7 @@ class TurnAway:
         except TintypeError:
             return None
         asker = self._asker(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began)
-        if late_s > _LATE_FOR_ALL_S or (late_s and self._gate.has(asker)):
+        if late_s > _LATE_FOR_ALL_S or (late_s and self._gate.has_many(asker)):
             return _late(ceil(late_s * 10))
         passed_on = forwarded(mount.tenant.delivery, headers, asked.pipeline.source.url)
         known = self._sources.may_know(mount.tenant.name, asked.pipeline.source, passed_on)
