@@ -62,23 +62,34 @@ class Tiers:
         return self._purges.generation()
 
     async def get(self, key: str, names: Names | None = None) -> Entry | None:
-        entry = self._ram.find(key)
-        if entry is None:
-            entry = await self._from_below(key)
-        if entry is None or names is None or self._ram.knows(key, names) or knows(entry.facts, names):
-            return entry
-        return self._named(key, entry, names)
+        found = await self.first((key,), names)
+        return found[1] if found else None
 
-    async def _from_below(self, key: str) -> Entry | None:
+    async def first(self, keys: Sequence[str], names: Names | None = None) -> tuple[str, Entry] | None:
+        """See the port. Of a shared store all are asked for at once, as each takes as long as all of them."""
+        for key in keys:
+            entry = self._ram.find(key)
+            if entry is not None and (entry := self._for(key, entry, names)) is not None:
+                return key, entry
         self._loop = asyncio.get_running_loop()
         settled = self._purges.settled()
         if self._log is not None:
             await self._log.first_read()
         for depth, tier in enumerate(self._below):
-            found = await tier.get(key, settled)
-            if found is not None:
-                return self._promoted(key, *found, depth)
+            together = depth == len(self._own) and len(keys) > 1
+            found = await asyncio.gather(*(tier.get(key, settled) for key in keys)) if together else []
+            for number, key in enumerate(keys):
+                one = found[number] if together else await tier.get(key, settled)
+                entry = self._promoted(key, *one, depth) if one else None
+                if entry is not None and (entry := self._for(key, entry, names)) is not None:
+                    return key, entry
         return None
+
+    def _for(self, key: str, entry: Entry, names: Names | None) -> Entry | None:
+        """Return an entry for a request by these names, if it may have it."""
+        if names is None or self._ram.knows(key, names) or knows(entry.facts, names):
+            return entry
+        return self._named(key, entry, names)
 
     def find(self, key: str) -> tuple[str, bytes] | None:
         """See the `Finder` port. From disk only while no purge of another node can matter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from tintype.core.entry import Entry, Names, Selector
@@ -16,6 +17,10 @@ class Cache(Protocol):
         With `names`, those of the request that it is to answer, it goes by them too from now on: a purge by any name of any
         request that an entry has answered finds it. One made before a purge by these names counts as None.
         """
+        ...
+
+    async def first(self, keys: Sequence[str], names: Names | None = None) -> tuple[str, Entry] | None:
+        """Return the first of some keys that there is an entry for in the fastest tier that has any, and that, as `get`."""
         ...
 
     @property

@@ -105,11 +105,7 @@ class Make:
         return self._jobs.asker(view) if view.behind else view.want.asker
 
     async def _kept(self, view: View) -> Found | None:
-        for way in view.ways:
-            entry = await self._cache.get(way.key, names_of(view))
-            if entry is not None:
-                return way.key, entry
-        return None
+        return await self._cache.first([way.key for way in view.ways], names_of(view))
 
     async def _led(self, view: View, timings: Timings, lead: Lead, generation: int) -> Found:
         """Make the result as the one who leads, and keep it."""

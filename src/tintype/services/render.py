@@ -150,14 +150,14 @@ class Render:
             return None
         begun, names = self._clock.monotonic(), names_of(view)
         try:
-            for key in [key for way in view.ways for key in (way.key, *way.old_keys)]:
-                entry = await self._cache.get(key, names)
-                if entry is not None:
-                    timings.outcome = "hit"
-                    if all(key != way.key for way in view.ways):
-                        self._renewals.offer(view.key, lambda: self._make(view.put_behind(), Timings()))
-                    return key, entry
-            return None
+            found = await self._cache.first([way.key for way in view.ways], names)
+            if found is None and (old := [key for way in view.ways for key in way.old_keys]):
+                found = await self._cache.first(old, names)
+                if found is not None:
+                    self._renewals.offer(view.key, lambda: self._make(view.put_behind(), Timings()))
+            if found is not None:
+                timings.outcome = "hit"
+            return found
         finally:
             timings.add("cache", self._clock.monotonic() - begun)
 
