@@ -276,7 +276,8 @@ class Gate:
             raise _late(done - asker.deadline)
 
     def _wait_s(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> float:
-        return self._backlog.wait_s(asker, ms, fetched=fetched) * self._waits.factor(self._kind(asker, ms), now)
+        with self._lock:  # the server's thread charges what it hands on
+            return self._backlog.wait_s(asker, ms, fetched=fetched) * self._waits.factor(self._kind(asker, ms), now)
 
     def _kind(self, asker: Asker, ms: float) -> Kind:
         return asker.whose, ms > self.rules.heavy_ms
