@@ -11,7 +11,9 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.backlog import Backlog, Charge

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.gates import patient
 from tests.sources.conftest import Desk, Make, Standing

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
+
+import msgspec
 
 from tintype.core.pipeline import Pipeline
 
@@ -27,8 +28,7 @@ class Whose(NamedTuple):
     client: str
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True):  # ten are made for a miss, for a twentieth of what a frozen data class takes
     """One request's side of it.
 
     Attributes:

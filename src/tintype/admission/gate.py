@@ -151,37 +151,44 @@ class Gate:
 
         `fetched`: its source is there, so that it wants nothing but a worker.
         """
+        return self._refused(asker, self.expected.likely.ms(asker), now, fetched=fetched)
+
+    def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
+        """Return what a request would be refused with if it came now, None: it would not be, or for its deadline."""
+        return self._refusal(asker, self.expected.likely.ms(asker), host, now, fetched=fetched)
+
+    def hand_on(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
+        """Return what a request is to be refused with now; None: it is charged until it comes to be weighed for itself."""
         ms = self.expected.likely.ms(asker)
+        shed = self._refused(asker, ms, now, fetched=fetched) or self._refusal(asker, ms, host, now, fetched=fetched)
+        if shed is None:
+            with self._lock:
+                self._handed.add(asker, ms, now, fetched=fetched)
+        return shed
+
+    def weigh_again(self, asker: Asker, host: str, now: float) -> Shed | None:
+        """Return what a fetch is to be refused with before it waits for its host; what was handed on stays charged meanwhile."""
+        ms = self.expected.likely.ms(asker)
+        with self._lock:
+            handed = self._handed.came(asker, now, fetched=False)
+            shed = self._refusal(asker, ms, host, now)
+            if handed and shed is None:
+                self._handed.add(asker, ms, now, fetched=False)
+        return shed
+
+    def _refused(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> Shed | None:
         found = self._refusals.of(asker, ms, now, fetched=fetched, every_s=self._weighed_s(ms))
         if found is not None:
             with self._lock:
                 self._owes(asker)
         return found
 
-    def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
-        """Return what a request would be refused with if it came now, None: it would not be, or for its deadline."""
-        ms, after_s = self.expected.likely.ms(asker), 0.0 if fetched else self.expected.fetch_s(host)
+    def _refusal(self, asker: Asker, ms: float, host: str, now: float, *, fetched: bool = False) -> Shed | None:
         with self._lock:
+            after_s = 0.0 if fetched else self.expected.fetch_s(host)
             found = self.weigh(asker, ms, now, after_s=after_s, fetched=fetched)
             error = self._noted(asker, ms, found, now, fetched=fetched) if isinstance(found, Refusal) else None
         return error if isinstance(error, Shed) else None
-
-    def hand_on(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
-        """Return what a request is to be refused with now; None: it is charged until it comes to be weighed for itself."""
-        shed = self.refused(asker, now, fetched=fetched) or self.refusal(asker, host, now, fetched=fetched)
-        if shed is None:
-            with self._lock:
-                self._handed.add(asker, self.expected.likely.ms(asker), now, fetched=fetched)
-        return shed
-
-    def weigh_again(self, asker: Asker, host: str, now: float) -> Shed | None:
-        """Return what a fetch is to be refused with before it waits for its host; what was handed on stays charged meanwhile."""
-        with self._lock:
-            handed = self._handed.came(asker, now, fetched=False)
-            shed = self.refusal(asker, host, now)
-            if handed and shed is None:
-                self._handed.add(asker, self.expected.likely.ms(asker), now, fetched=False)
-        return shed
 
     def _weighed_s(self, ms: float) -> float:
         return min(_WEIGHED_S, ms / 1000 / self.rules.workers)

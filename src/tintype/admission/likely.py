@@ -40,8 +40,11 @@ class Likely:
 
     def ms(self, asker: Asker) -> float:
         """Return the milliseconds of a worker that a request will likely take."""
-        found = (self._lately.get(such) for such in _from_specific(asker))
-        return next((lately.ms for lately in found if lately), self._first_ms)
+        for such in _from_specific(asker):
+            found = self._lately.get(such)
+            if found is not None:
+                return found.ms
+        return self._first_ms
 
     def learn(self, asker: Asker, took_ms: float) -> None:
         """Note what a request took."""
@@ -76,5 +79,7 @@ def _extension(url: str) -> str:
 
 def _size_class(pipeline: Pipeline) -> int:
     """Return the power of two that the wanted sides are below; 0: the source's own size."""
-    resize = pipeline.find(Resize)
-    return int(max(resize.width, resize.height) * resize.dpr).bit_length() if resize else 0
+    for op in pipeline.ops:
+        if isinstance(op, Resize):
+            return int(max(op.width, op.height) * op.dpr).bit_length()
+    return 0

@@ -8,6 +8,7 @@ Crop coordinates and gravity are those of the image as it is shown in the end: o
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -219,12 +220,18 @@ class SourceRef(Value, frozen=True):
     @property
     def host(self) -> str:
         """Who is asked for it, without credentials: host and port, or an object store's scheme and bucket."""
-        scheme = self.url.partition("://")[0].lower()
-        try:
-            host = urlsplit(self.url).netloc.rpartition("@")[2].lower()
-        except ValueError:
-            return ""
-        return host if scheme in ("http", "https") else f"{scheme}://{host}"
+        scheme, colon, rest = self.url.partition("://")
+        return _host(f"{scheme}://{rest.partition('/')[0]}") if colon else _host(self.url)
+
+
+@lru_cache(1024)  # paths differ, hosts repeat
+def _host(origin: str) -> str:
+    scheme = origin.partition("://")[0].lower()
+    try:
+        host = urlsplit(origin).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+    return host if scheme in ("http", "https") else f"{scheme}://{host}"
 
 
 class Bounds(Value, frozen=True):

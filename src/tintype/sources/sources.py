@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
-from tintype.core.binding import Binding
+from tintype.core.binding import Binding, binding_key
 from tintype.core.entry import Scope, Selector
 from tintype.core.errors import (
     DeadlinePassed,
@@ -129,8 +128,10 @@ class SourceStore:
 
     def may_know(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> bool:
         """See port Acquainted."""
-        want = Want(Asker(tenant), ref, forwarded)
-        return self._flight(want, None) in self._flights or self._bindings.may_have(want.key)
+        key = binding_key(
+            tenant, ref.url, ref.buster, forwarded.digest
+        )  # of each of a flood: no more than this is made
+        return self._flight(key, None) in self._flights or self._bindings.may_have(key)
 
     async def known(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> Binding | None:
         """See port Acquainted."""
@@ -193,7 +194,7 @@ class SourceStore:
         return await self._together(want, known)
 
     async def _together(self, want: Want, known: Binding | None) -> Got:
-        key = self._flight(want, known)
+        key = self._flight(want.key, known)
         own: Got | None = None
 
         async def start() -> Got:
@@ -217,11 +218,11 @@ class SourceStore:
 
     def _refresh(self, want: Want, known: Binding) -> None:
         """Ask in the background, for nobody in particular, unless that is under way or failed a moment ago."""
-        if self._flight(want, known) in self._flights or self._failures.get(want.key, self._clock.monotonic()):
+        if self._flight(want.key, known) in self._flights or self._failures.get(want.key, self._clock.monotonic()):
             return
 
         until = self._clock.monotonic() + self._memory.held_s
-        nobody = dataclasses.replace(want.asker, lane=Lane.RENEWAL, deadline=until, firm=False)
+        nobody = replace(want.asker, lane=Lane.RENEWAL, deadline=until, firm=False)
 
         async def ask() -> None:
             with contextlib.suppress(TintypeError):
@@ -229,9 +230,9 @@ class SourceStore:
 
         self._background(ask())
 
-    def _flight(self, want: Want, known: Binding | None) -> str:
+    def _flight(self, key: str, known: Binding | None) -> str:
         # Who asks after a purge shares nothing with those who asked before it.
-        return f"{self._purges.count} {'new' if known is None else 'known'} {want.key}"
+        return f"{self._purges.count} {'new' if known is None else 'known'} {key}"
 
     async def _fetch(self, want: Want, known: Binding | None, began: Callable[[], None]) -> Got:
         mark = self._purges.count

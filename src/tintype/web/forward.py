@@ -15,6 +15,8 @@ _IDENTITY = frozenset({"cookie", "authorization", "proxy-authorization"})
 
 def forwarded(settings: DeliverySettings, headers: dict[bytes, bytes], url: str) -> Forwarded:
     """Return the headers to pass on when fetching `url`. Cookies go to their own host only, unless all may go everywhere."""
+    if not settings.forward_headers and b"cookie" not in headers:
+        return NOTHING
     if not url.startswith(("http://", "https://")):
         return NOTHING
     chosen = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from math import ceil
 
 from tintype.core.errors import QuotaExceeded, TintypeError
@@ -76,5 +77,6 @@ def retry_after_s(least_s: float, request_id: bytes) -> int:
     return seconds + zlib.crc32(request_id) % (min(seconds, _SPREAD_S) + 1)
 
 
+@lru_cache(256)  # in a flood, some refusals are told to many
 def _printable(text: str) -> bytes:
     return re.sub(r"[^\x20-\x7e]", "?", text)[:512].encode()

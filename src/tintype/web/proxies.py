@@ -61,6 +61,9 @@ class Said:
         return began + min(most_s, self.left_s), self.left_s < most_s
 
 
+_NOTHING_SAID = {lane: Said(lane) for lane in Lane}
+
+
 class Proxies:
     """Reads requests. `trusted`: address ranges of proxies in front.
 
@@ -70,13 +73,14 @@ class Proxies:
 
     def __init__(self, trusted: Sequence[str]) -> None:
         self._trusted = tuple(ip_network(text) for text in trusted)
+        self._sender = lru_cache(1024)(self._trusted_sender)
 
     def said(self, peer: str, headers: Headers) -> Said:
         """Read the headers of a request that came from a peer."""
         lane = lane_of(headers)
-        sender = _address(peer.encode()) if self._trusted else None
-        if sender is None or not self._trusts(sender):
-            return Said(lane)
+        sender = self._sender(peer) if self._trusted else None
+        if sender is None:
+            return _NOTHING_SAID[lane]
         client, unread = self._client(sender, headers)
         urgency, left_s = _urgency(headers.get(b"priority", b"")), _left_s(headers.get(b"x-request-deadline"))
         if urgency is None:
@@ -86,6 +90,10 @@ class Proxies:
         if left_s is None:
             unread.append("x-request-deadline")
         return Said(lane, client, inf if left_s is None else left_s, tuple(unread))
+
+    def _trusted_sender(self, peer: str) -> Address | None:
+        sender = _address(peer.encode())
+        return sender if sender is not None and self._trusts(sender) else None
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)

@@ -44,9 +44,8 @@ class _Kind:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A refusal with nothing left to decide but the request's id, and when to ask again."""
+    """What all who are refused for one reason are told alike."""
 
-    shed: Shed
     mount: Mount
     status: int
     body: bytes
@@ -68,15 +67,16 @@ class Refuser:
         """Return the two messages that refuse a request, counted and logged as `shown`, or among others."""
         key = mount.tenant.name, shed.reason
         ready = self._ready.get(key)
-        if ready is None or ready.shed is not shed or ready.mount is not mount:
+        if ready is None or ready.mount is not mount:
             ready = self._ready[key] = self._prepared(shed, mount, key)
         kind, now = ready.kind, self._monotonic()
         kind.requests(1)
         kind.sheds(1)
         kind.seconds(now - began)
         if kind.has_line(now):
-            self._log(ready, shown(), method, request_id, (now - began) * 1000)
-        headers = [(b"x-request-id", request_id), again_after(shed.retry_after_s, request_id), *ready.headers]
+            self._log(ready, shed, shown(), method, request_id, (now - began) * 1000)
+        again = again_after(shed.retry_after_s, request_id)
+        headers = [(b"x-request-id", request_id), again, what_it_is(shed), *ready.headers]
         start = {"type": "http.response.start", "status": ready.status, "headers": headers}
         return start, {"type": "http.response.body", "body": b"" if method == "HEAD" else ready.body}
 
@@ -93,14 +93,13 @@ class Refuser:
         body = text.encode()
         headers: Headers = [
             *of_text(body),
-            what_it_is(shed),
             *common(mount.tenant),
             (b"server-timing", b"cache;desc=" + shed.code.encode()),
         ]
         kind = self._kinds.get(key)
         if kind is None:
             kind = self._kinds[key] = self._kind(mount.tenant.name, f"{status // 100}xx", shed)
-        return _Ready(shed, mount, status, body, headers, kind)
+        return _Ready(mount, status, body, headers, kind)
 
     def _kind(self, tenant: str, status: str, shed: Shed) -> _Kind:
         return _Kind(
@@ -109,8 +108,8 @@ class Refuser:
             self._telemetry.timer("request_seconds", tenant=tenant, kind="other"),
         )
 
-    def _log(self, ready: _Ready, shown: str, method: str, request_id: bytes, ms: float) -> None:
-        code = ready.shed.code
+    def _log(self, ready: _Ready, shed: Shed, shown: str, method: str, request_id: bytes, ms: float) -> None:
+        code = shed.code
         facts = {"method": method, "path": shown, "status": ready.status, "tenant": ready.mount.tenant.name}
-        told = {**facts, "outcome": code, "bytes": len(ready.body), "error": code, "message": str(ready.shed)}
+        told = {**facts, "outcome": code, "bytes": len(ready.body), "error": code, "message": str(shed)}
         self._telemetry.line("request", **told)(request_id.decode(), ms)
