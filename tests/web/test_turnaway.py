@@ -237,8 +237,9 @@ async def test_a_refusal_is_good_for_its_client_and_for_all_if_it_had_no_work_he
     for number in range(10):
         stand.backlog.add(Asker("red", str(number)), 100.0, fetched=True)
     stand.crowd(client="203.0.113.7", works=0)
-    assert stand.ask(x_forwarded_for=b"203.0.113.8") is not None
-    assert stand.ask(x_forwarded_for=b"203.0.113.8", priority=b"u=7", peer="198.51.100.1") is not None
+    other = "local:///other.jpg"
+    assert stand.ask(other, x_forwarded_for=b"203.0.113.8") is not None
+    assert stand.ask(other, x_forwarded_for=b"203.0.113.8", priority=b"u=7", peer="198.51.100.1") is not None
 
 
 async def test_others_than_who_was_refused_are_weighed_by_themselves(stand: Stand) -> None:
@@ -283,7 +284,8 @@ async def test_who_is_weighed_and_has_room_is_let_pass(stand: Stand) -> None:
     stand.crowd()
     stand.empty()
     stand.clock.ahead_s += 0.2
-    assert [stand.ask() is None for _ in range(3)] == [True, False, False]
+    assert [stand.ask(f"local:///{number}.jpg") is None for number in range(3)] == [True, False, False]
+    assert stand.ask("local:///0.jpg") is None  # joins the first
 
 
 async def test_prefetches_are_turned_away_by_themselves(stand: Stand) -> None:

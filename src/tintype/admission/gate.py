@@ -111,7 +111,7 @@ class Gate:
         """
         ms = self.expected.likely.ms(asker)
         with self._lock:
-            self._handed.came(asker, now, fetched=False)
+            self._handed.take_off(source_of(asker))
             found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host), waited_s=waited_s)
             if isinstance(found, Refusal) and found.late and self._trials.due(host, now):
                 found = self._backlog.add(asker, ms, fetched=False)
@@ -125,8 +125,6 @@ class Gate:
     def render(self, asker: Asker, ms: float, now: float) -> Charge:
         """Return a ticket for a render of so many milliseconds. Raises as `fetching`."""
         with self._lock:
-            if not asker.invested:  # or it came when it was fetched
-                self._handed.came(asker, now, fetched=True)
             found = self.admit(asker, ms, now, fetched=True)
             if isinstance(found, Refusal):
                 raise self._noted(asker, self.expected.likely.ms(asker), found, now, fetched=True)
@@ -157,23 +155,35 @@ class Gate:
         """Return what a request would be refused with if it came now, None: it would not be, or for its deadline."""
         return self._refusal(asker, self.expected.likely.ms(asker), host, now, fetched=fetched)
 
-    def hand_on(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
-        """Return what a request is to be refused with now; None: it is charged until it comes to be weighed for itself."""
-        ms = self.expected.likely.ms(asker)
-        shed = self._refused(asker, ms, now, fetched=fetched) or self._refusal(asker, ms, host, now, fetched=fetched)
-        if shed is None:
-            with self._lock:
-                self._handed.add(asker, ms, now, fetched=fetched)
+    def hand_on(self, asker: Asker, host: str, now: float) -> Shed | None:
+        """Return what is to be refused now of what is to be fetched; None: it is charged until it comes to be weighed for itself.
+
+        Who wants a source that is charged for is let through for nothing. `let_go` ends the charge of who comes to nothing.
+        """
+        source = source_of(asker)
+        with self._lock:
+            self._handed.forget(now)
+            if source in self._handed:
+                return None
+            ms = self.expected.likely.ms(asker)
+            shed = self._refused(asker, ms, now, fetched=False) or self._refusal(asker, ms, host, now, fetched=False)
+            if shed is None:
+                self._handed.add(source, asker, ms, now)
         return shed
+
+    def let_go(self, source: str) -> None:
+        """End what `hand_on` has charged for a source, if it was not weighed."""
+        with self._lock:
+            self._handed.take_off(source)
 
     def weigh_again(self, asker: Asker, host: str, now: float) -> Shed | None:
         """Return what a fetch is to be refused with before it waits for its host; what was handed on stays charged meanwhile."""
-        ms = self.expected.likely.ms(asker)
+        ms, source = self.expected.likely.ms(asker), source_of(asker)
         with self._lock:
-            handed = self._handed.came(asker, now, fetched=False)
+            handed = self._handed.take_off(source)
             shed = self._refusal(asker, ms, host, now)
             if handed and shed is None:
-                self._handed.add(asker, ms, now, fetched=False)
+                self._handed.add(source, asker, ms, now)
         return shed
 
     def _refused(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> Shed | None:
@@ -295,6 +305,11 @@ class Gate:
             return crowd_s  # a page full of images is what somebody looks at
         new = self._crowds.lasts_s(asker.tenant, now) <= self._patience.burst_s
         return _after_fetch(self._patience.burst_s, after_s) if new else crowd_s
+
+
+def source_of(asker: Asker) -> str:
+    """Return what a tenant's source goes by."""
+    return f"{asker.tenant} {asker.pipeline.source.url if asker.pipeline else ''}"
 
 
 def _after_fetch(patience_s: float, fetch_s: float) -> float:

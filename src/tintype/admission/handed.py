@@ -1,39 +1,39 @@
-"""Handed on: work that was found to fit before it is weighed for itself, charged until then: a burst comes faster than that."""
+"""Handed on: sources that were found to fit before they come to be weighed, charged until then, as a burst comes faster."""
 
 from __future__ import annotations
-
-from collections import deque
 
 from tintype.admission.asker import Asker
 from tintype.admission.backlog import Backlog, Charge
 
-# What is not weighed by then has been found in a cache, has joined other work, or has failed. Seconds.
-_LASTS_S = 0.5
+_LASTS_S = 0.5  # what is not weighed by then waits for something else
 
 
 class Handed:
-    """Charges to a backlog for what is handed on, in the order that it came in."""
+    """Charges to a backlog for what is to be fetched, one for each source, in the order in which they were handed on."""
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
-        self._charges: deque[tuple[float, Charge]] = deque()
+        self._charges: dict[str, tuple[float, Charge]] = {}
 
-    def add(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> None:
-        """Charge work until it comes to be weighed, for half a second at most."""
-        self._charges.append((now + _LASTS_S, self._backlog.add(asker, ms, fetched=fetched)))
+    def __contains__(self, source: str) -> bool:
+        """Tell whether a source is charged for, so that who wants it too will join its fetch."""
+        return source in self._charges
 
-    def came(self, asker: Asker, now: float, *, fetched: bool) -> bool:
-        """Take off the charge for what its client handed on first, in this lane: it is weighed for itself now. Was there one?"""
-        self.forget(now)
-        whose = asker.whose
-        for each in self._charges:
-            if each[1].fetched is fetched and each[1].asker.whose == whose:
-                self._charges.remove(each)
-                self._backlog.take_off(each[1])
-                return True
-        return False
+    def add(self, source: str, asker: Asker, ms: float, now: float) -> None:
+        """Charge work until its source comes to be weighed, for half a second at most."""
+        self._charges[source] = now + _LASTS_S, self._backlog.add(asker, ms, fetched=False)
+
+    def take_off(self, source: str) -> bool:
+        """Take a charge off, as its source is weighed now, or will not be. Was there one?"""
+        found = self._charges.pop(source, None)
+        if found is not None:
+            self._backlog.take_off(found[1])
+        return found is not None
 
     def forget(self, now: float) -> None:
         """Take off what did not come."""
-        while self._charges and self._charges[0][0] <= now:
-            self._backlog.take_off(self._charges.popleft()[1])
+        while self._charges:
+            source, (until, _) = next(iter(self._charges.items()))
+            if until > now:
+                return
+            self.take_off(source)

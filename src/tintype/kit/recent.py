@@ -19,6 +19,10 @@ class Recent(Generic[V]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __contains__(self, key: str) -> bool:
+        """Tell whether a key may be known: it may have expired. From any thread."""
+        return key in self._values
+
     def put(self, key: str, value: V, until: float) -> None:
         """Remember a value until a time; an older value of the key goes."""
         self._values.pop(key, None)

@@ -85,7 +85,10 @@ class Acquainted(Protocol):
         """Return what is known of a source, however old."""
 
     def may_know(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> bool:
-        """Return whether a source may be known, or is being fetched: a no is certain. From any thread."""
+        """Return whether a source, or that it cannot be had, may be known, or it is being fetched: a no is certain.
+
+        From any thread.
+        """
         ...
 
 

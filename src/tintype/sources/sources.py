@@ -128,10 +128,8 @@ class SourceStore:
 
     def may_know(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> bool:
         """See port Acquainted."""
-        key = binding_key(
-            tenant, ref.url, ref.buster, forwarded.digest
-        )  # of each of a flood: no more than this is made
-        return self._flight(key, None) in self._flights or self._bindings.may_have(key)
+        key = binding_key(tenant, ref.url, ref.buster, forwarded.digest)  # all that is made of each of a flood
+        return key in self._failures or self._flight(key, None) in self._flights or self._bindings.may_have(key)
 
     async def known(self, tenant: str, ref: SourceRef, forwarded: Forwarded) -> Binding | None:
         """See port Acquainted."""

@@ -25,11 +25,17 @@ class Pulse:
 
     What is asked for is told apart by its path and its query.
 
-    `each_second` is called by the loop so often, and at the end.
+    `each_second` is called by the loop so often, and at the end; `let_go` with what was `charged` to a request that has ended.
     """
 
-    def __init__(self, monotonic: Callable[[], float], each_second: Callable[[], None]) -> None:
-        self._monotonic, self._each_second = monotonic, each_second
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        each_second: Callable[[], None],
+        let_go: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._monotonic, self._each_second, self._let_go = monotonic, each_second, let_go
+        self._charged: dict[Target, str] = {}
         self._at: float | None = None
         self._handed = self._begun = 0
         self._handed_at = self._begun_at = 0.0
@@ -53,6 +59,13 @@ class Pulse:
         """Note that the loop is done with a request, and with all that waited for the same."""
         self.running -= 1
         self._wanted.discard(target)
+        source = self._charged.pop(target, None)
+        if source is not None:
+            self._let_go(source)
+
+    def charged(self, target: Target, source: str) -> None:
+        """Note that a source is charged for, for a request that is handed to the loop."""
+        self._charged[target] = source
 
     def wanted(self, target: Target) -> bool:
         """Tell whether the same is under way for somebody, so that it will hardly be done twice."""
@@ -71,6 +84,7 @@ class Pulse:
                 if not self.running:  # what was handed and did not come, will not
                     self._handed = self._begun
                     self._wanted.clear()
+                    self._charged.clear()
                 if beats % _BEATS == 0:
                     self._each_second()
                 await asyncio.sleep(_EVERY_S)

@@ -14,7 +14,7 @@ from math import ceil
 from typing import Any
 
 from tintype.admission.asker import Asker
-from tintype.admission.gate import Gate
+from tintype.admission.gate import Gate, source_of
 from tintype.core.asked import Asked
 from tintype.core.degrade import Degraded
 from tintype.core.errors import Shed, TintypeError
@@ -61,14 +61,14 @@ class TurnAway:
         self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], request_id: bytes, began: float
     ) -> Messages | None:
         """Return the two messages that refuse a request, counted and logged, or None."""
-        late_s = self._pulse.late_s(began)
-        if not late_s and (self._pulse.wanted(target_of(scope)) or (self._pulse.few and not self._gate.shut(began))):
+        late_s, shut = self._pulse.late_s(began), self._gate.shut(began)
+        if not late_s and (self._pulse.wanted(target_of(scope)) or (self._pulse.few and not shut)):
             return None
         found = self._mounted(scope, headers)
         if found is None:
             return None
         mount, path, rest = found
-        shed = self._shed(mount, _with_query(rest, scope), scope, headers, late_s, began)
+        shed = self._shed(mount, _with_query(rest, scope), scope, headers, late_s, began, shut=shut)
         if shed is None:
             return None
         return self._refuse(shed, mount, lambda: mount.shown(path, rest), scope["method"], request_id, began)
@@ -89,6 +89,8 @@ class TurnAway:
         headers: dict[bytes, bytes],
         late_s: float,
         began: float,
+        *,
+        shut: bool,
     ) -> Shed | None:
         try:
             asked = mount.dialect.parse(target, self._now())
@@ -97,12 +99,20 @@ class TurnAway:
         asker = self._asker(mount.tenant, asked, self._proxies.said(peer_of(scope), headers), began)
         if late_s > _LATE_FOR_ALL_S or (late_s and self._gate.has_many(asker)):
             return _late(ceil(late_s * 10))
-        passed_on = forwarded(mount.tenant.delivery, headers, asked.pipeline.source.url)
-        known = self._sources.may_know(mount.tenant.name, asked.pipeline.source, passed_on)
-        if passed_on.private or (known and (b"if-none-match" in headers or self._may_have(mount.tenant, asked))):
+        source = asked.pipeline.source
+        passed_on = forwarded(mount.tenant.delivery, headers, source.url)
+        if passed_on.private:
             return None
-        host = asked.pipeline.source.host
-        return self._gate.hand_on(asker, host, began, fetched=known)
+        if not self._sources.may_know(mount.tenant.name, source, passed_on):
+            shed = self._gate.hand_on(asker, source.host, began)
+            if shed is None:
+                self._pulse.charged(target_of(scope), source_of(asker))
+            return shed
+        if not shut or b"if-none-match" in headers or self._may_have(mount.tenant, asked):
+            return None
+        return self._gate.refused(asker, began, fetched=True) or self._gate.refusal(
+            asker, source.host, began, fetched=True
+        )
 
     def _asker(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Asker:
         deadline, firm = said.deadline(began, self._limits.request_timeout_s)
