@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
-from dataclasses import replace
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from tests.engine.conftest import Bench, Benches, plan, sealed
 from tests.gates import patient
@@ -62,8 +63,9 @@ async def test_heavy_renders_leave_a_worker_to_the_rest(engine: Benches) -> None
 
 @pool
 async def test_on_one_worker_heavy_renders_wait_for_the_rest_and_come_to_their_turn(engine: Benches) -> None:
-    bench = await engine()
-    order: list[str] = []
+    rules = Rules(workers=1, heavy_ms=HEAVY_MS, heavy_patience_s=math.inf, target_s=math.inf)
+    gate = Gate(Backlog(rules), Expectation(50.0), Patience(math.inf, math.inf), most=100)
+    bench, order = await engine(gate=gate), list[str]()
     async with asyncio.TaskGroup() as group:
         group.create_task(_ask(bench, "sleep 0.2", 50, order))
         await asyncio.sleep(0)
