@@ -146,7 +146,7 @@ class Simulation:
         if self._is_there(request):
             return
         after_s = self.expectation.fetch_s("host")
-        if self.gate.refusal(asker, "host", self.now) is not None:
+        if self.gate.weigh_again(asker, "host", self.now) is not None:
             self._end(request, refused=True)
             return
         ticket = self.gate.admit(asker, self.expectation.likely.ms(asker), self.now, after_s=after_s)

@@ -245,11 +245,17 @@ async def test_a_higher_lane_begins_what_is_queued_anew_for_all() -> None:
     assert len(flights) == 0
 
 
-async def test_what_is_under_way_is_waited_for_by_any_lane() -> None:
-    told = Told(flights := Flights[str]())
+async def begun_prefetch(told: Told, flights: Flights[str]) -> asyncio.Task[str]:
+    """Have a prefetch lead, and begin: nobody can begin it anew any more."""
     prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
     await settle()
     flights.began("k")
+    return prefetch
+
+
+async def test_what_is_under_way_is_waited_for_by_any_lane() -> None:
+    told = Told(flights := Flights[str]())
+    prefetch = await begun_prefetch(told, flights)
     looked_at = told.join("looked at", within(LATER))
     await settle()
     told.told["prefetch"].set_result("made")
@@ -283,9 +289,7 @@ async def test_who_lost_the_lead_may_leave_and_the_flight_goes_on() -> None:
 async def test_a_refusal_is_that_of_the_lane_it_was_said_to() -> None:
     """It was refused after it had begun, so that nobody could begin it anew before."""
     told = Told(flights := Flights[str]())
-    prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
-    await settle()
-    flights.began("k")
+    prefetch = await begun_prefetch(told, flights)
     others = [told.join(f"looked at {at}", within(LATER + at)) for at in range(5)]
     await settle()
     told.told["prefetch"].set_exception(Shed("for prefetches"))
@@ -353,9 +357,7 @@ async def test_what_is_refused_for_a_deadline_of_its_own_is_tried_by_who_has_mor
 
 async def test_closing_while_a_refusal_is_told_leaves_nothing_behind() -> None:
     told = Told(flights := Flights[str]())
-    prefetch = told.join("prefetch", within(LATER, Lane.PREFETCH))
-    await settle()
-    flights.began("k")
+    prefetch = await begun_prefetch(told, flights)
     looked_at = told.join("looked at", within(LATER))
     await settle()
     told.told["prefetch"].set_exception(Shed("for prefetches"))

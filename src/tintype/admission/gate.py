@@ -152,8 +152,8 @@ class Gate:
         return self._refused(asker, self.expected.likely.ms(asker), now, fetched=fetched)
 
     def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
-        """Return what a request would be refused with if it came now, None: it would not be, or for its deadline."""
-        return self._refusal(asker, self.expected.likely.ms(asker), host, now, fetched=fetched)
+        """Return what is to be refused now, as others like it were or for want of room; None: let through, or too late."""
+        return self._turned_away(asker, self.expected.likely.ms(asker), host, now, fetched=fetched)
 
     def hand_on(self, asker: Asker, host: str, now: float) -> Shed | None:
         """Return what is to be refused now of what is to be fetched; None: it is charged until it comes to be weighed for itself.
@@ -166,7 +166,7 @@ class Gate:
             if source in self._handed:
                 return None
             ms = self.expected.likely.ms(asker)
-            shed = self._refused(asker, ms, now, fetched=False) or self._refusal(asker, ms, host, now, fetched=False)
+            shed = self._turned_away(asker, ms, host, now, fetched=False)
             if shed is None:
                 self._handed.add(source, asker, ms, now)
         return shed
@@ -181,7 +181,7 @@ class Gate:
         ms, source = self.expected.likely.ms(asker), source_of(asker)
         with self._lock:
             handed = self._handed.take_off(source)
-            shed = self._refusal(asker, ms, host, now)
+            shed = self._no_room(asker, ms, host, now, fetched=False)
             if handed and shed is None:
                 self._handed.add(source, asker, ms, now)
         return shed
@@ -193,7 +193,11 @@ class Gate:
                 self._owes(asker)
         return found
 
-    def _refusal(self, asker: Asker, ms: float, host: str, now: float, *, fetched: bool = False) -> Shed | None:
+    def _turned_away(self, asker: Asker, ms: float, host: str, now: float, *, fetched: bool) -> Shed | None:
+        return self._refused(asker, ms, now, fetched=fetched) or self._no_room(asker, ms, host, now, fetched=fetched)
+
+    def _no_room(self, asker: Asker, ms: float, host: str, now: float, *, fetched: bool) -> Shed | None:
+        """Return what a request would be refused with if it came now, None: it would not be, or for its deadline."""
         with self._lock:
             after_s = 0.0 if fetched else self.expected.fetch_s(host)
             found = self.weigh(asker, ms, now, after_s=after_s, fetched=fetched)

@@ -35,16 +35,15 @@ class Pulse:
         let_go: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._monotonic, self._each_second, self._let_go = monotonic, each_second, let_go
-        self._charged: dict[Target, str] = {}
+        self._wanted: dict[Target, str] = {}  # and the source that is charged for each, if any
         self._at: float | None = None
         self._handed = self._begun = 0
         self._handed_at = self._begun_at = 0.0
-        self._wanted: set[Target] = set()
         self.running = 0
 
     def handed(self, target: Target) -> None:
         """Note that the server's thread has handed a request to the loop."""
-        self._wanted.add(target)
+        self._wanted.setdefault(target, "")
         if self._handed <= self._begun:
             self._handed_at = self._monotonic()
         self._handed += 1
@@ -58,14 +57,13 @@ class Pulse:
     def end(self, target: Target) -> None:
         """Note that the loop is done with a request, and with all that waited for the same."""
         self.running -= 1
-        self._wanted.discard(target)
-        source = self._charged.pop(target, None)
-        if source is not None:
+        source = self._wanted.pop(target, "")
+        if source:
             self._let_go(source)
 
     def charged(self, target: Target, source: str) -> None:
         """Note that a source is charged for, for a request that is handed to the loop."""
-        self._charged[target] = source
+        self._wanted[target] = source
 
     def wanted(self, target: Target) -> bool:
         """Tell whether the same is under way for somebody, so that it will hardly be done twice."""
@@ -84,7 +82,6 @@ class Pulse:
                 if not self.running:  # what was handed and did not come, will not
                     self._handed = self._begun
                     self._wanted.clear()
-                    self._charged.clear()
                 if beats % _BEATS == 0:
                     self._each_second()
                 await asyncio.sleep(_EVERY_S)

@@ -110,9 +110,7 @@ class TurnAway:
             return shed
         if not shut or b"if-none-match" in headers or self._may_have(mount.tenant, asked):
             return None
-        return self._gate.refused(asker, began, fetched=True) or self._gate.refusal(
-            asker, source.host, began, fetched=True
-        )
+        return self._gate.refusal(asker, source.host, began, fetched=True)
 
     def _asker(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Asker:
         deadline, firm = said.deadline(began, self._limits.request_timeout_s)
