@@ -32,15 +32,16 @@ SETTINGS = {
 
 @dataclass
 class Field:
-    """Where cases are run. `quick`: short, to see that a case works; its figures mean little."""
+    """Where cases are run. `quick`: short, to see that a case works; its figures mean little. `length`: of the long ones."""
 
     folder: Path
     quick: bool
+    length: float = 1.0
     _capacities: dict[str, float] = field(default_factory=dict)
     _number: Iterator[int] = field(default_factory=itertools.count)
 
     def seconds(self, long: float, quick: float) -> float:
-        return quick if self.quick else long
+        return quick if self.quick else max(quick, round(long * self.length))
 
     def new_folder(self, name: str) -> Path:
         folder = self.folder / f"{next(self._number)}-{name}"
@@ -71,11 +72,14 @@ class Field:
     def capacity(self, asking: Asking, port: int, what: str) -> float:
         """Return how many requests a second are answered in time; found once for each `what`."""
         if what not in self._capacities:
-            found = closed(asking, port, 3.0) if self.quick else capacity(asking, port, 10.0, self.folder).most
+            found = closed(asking, port, 3.0) if self.quick else self._most(asking, port)
             print(f"{what}: {found:.1f} a second", flush=True)
             self._capacities[what] = found
             time.sleep(2)
         return self._capacities[what]
+
+    def _most(self, asking: Asking, port: int) -> float:
+        return capacity(asking, port, max(3.0, 10 * self.length), self.folder).most
 
     def attack(self, asking: Asking, per_s: float, seconds: float) -> Heard:
         return attack(asking.some(per_s * seconds), per_s, self.folder)

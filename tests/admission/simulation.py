@@ -23,6 +23,7 @@ from tintype.admission.queue import Place, Queue, Rules
 from tintype.core.pipeline import Pipeline, Resize, SourceRef
 
 IN_TIME_S = 1.0
+PAUSE_S = (0.1, 0.3)  # of who tries again: shorter than any Retry-After
 PATIENCE = Patience(crowd_s=0.5, burst_s=0.8)  # as shipped
 
 
@@ -40,7 +41,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Stream:
-    """Requests of one asker at a mean rate (Poisson) between two times."""
+    """Requests of one asker at a mean rate (Poisson) between two times. Who is refused tries again, up to so many times."""
 
     asker: Asker
     per_s: float
@@ -48,6 +49,7 @@ class Stream:
     begins_s: float = 0.0
     ends_s: float = float("inf")
     patience_s: float = 10.0
+    tries: int = 1
 
 
 @dataclass
@@ -74,6 +76,7 @@ class _Request:
     asker: Asker
     work: Work
     arrived: float
+    again: Callable[[], None] | None = None  # if it is refused
     charge: Charge | None = None
     joined: list[_Request] = field(default_factory=list)  # who waits for the same result
     lost: int = 0  # workers that broke under it
@@ -139,8 +142,13 @@ class Simulation:
 
     def _arrive(self, stream: Stream, until: float) -> None:
         self._arrive_next(stream, self.now, until)
+        self._ask(stream, stream.tries)
+
+    def _ask(self, stream: Stream, tries: int) -> None:
         asker = replace(stream.asker, deadline=self.now + stream.patience_s)
         request = _Request(asker, stream.work(self.rng), self.now)
+        if tries > 1:
+            request.again = lambda: self._ask(stream, tries - 1)
         outcome = self._outcome(request)
         outcome.asked += 1
         if self._is_there(request):
@@ -224,6 +232,8 @@ class Simulation:
         for one in (request, *request.joined):
             outcome = self._outcome(one)
             outcome.refused += refused
+            if refused and one.again is not None:
+                self.at(self.now + self.rng.uniform(*PAUSE_S), one.again)
             outcome.given_up += given_up
             if not (refused or given_up):
                 outcome.answered.append(self.now - one.arrived)

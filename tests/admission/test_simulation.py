@@ -195,6 +195,19 @@ def test_after_a_flash_crowd_the_node_is_itself_at_once(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_visitors_who_try_again_leave_nothing_behind(seed: int) -> None:
+    """Three tries each at three times the capacity are nine times of it: once visitors are fewer, all are answered at once."""
+    storm = Stream(Asker("a", "storm"), 3 * CAPACITY, steady(MS), ends_s=20.0, tries=3)
+    after = Stream(Asker("a", "after"), 0.7 * CAPACITY, steady(MS), begins_s=22.0, tries=3)
+    outcomes = run(storm, after, seed=seed, seconds=40)
+    stormed, calm = outcomes["a/storm/INTERACTIVE"], outcomes["a/after/INTERACTIVE"]
+    assert stormed.asked > 2 * 3 * CAPACITY * 20
+    assert stormed.in_time / 20 >= 0.95 * CAPACITY
+    assert calm.refused == 0
+    assert calm.in_time == calm.asked
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_what_one_flash_crowd_wants_is_made_once(seed: int) -> None:
     """A hot key: one result at fifty times the capacity costs one render, and the rest of the tenant does not notice."""
 
