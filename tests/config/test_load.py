@@ -163,6 +163,12 @@ def test_trusted_proxies_are_ranges_and_all_of_them_is_warned_of(tmp_path: Path)
     assert any("every address" in warning for warning in loaded.warnings)
 
 
+@pytest.mark.parametrize("wrong", ["localhost", "", "127.0.0.1:80", "[::1]"])
+def test_a_node_listens_at_an_address(wrong: str, tmp_path: Path) -> None:
+    message = refused(f"[server]\nhost = '{wrong}'", tmp_path)
+    assert message.startswith(f"server.host: {wrong!r} is not an IP address; it takes 127.0.0.1 for this machine")
+
+
 def test_an_empty_table_declares_a_tenant(tmp_path: Path) -> None:
     loaded = load(env={}, path=toml(tmp_path, "[tenants.open]\n"))
     assert [t.name for t in loaded.config.tenants] == ["open"]

@@ -7,7 +7,7 @@ import binascii
 import email.utils
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path as File
 
 from tintype.config.schema import Path
@@ -46,6 +46,11 @@ def _complaints(config: Config) -> Iterator[str]:
 
 def _server(config: Config) -> Iterator[str]:
     server = config.server
+    if not _is_address(server.host):
+        yield (
+            f"server.host: {server.host!r} is not an IP address; it takes 127.0.0.1 for this machine alone, "
+            "0.0.0.0 or :: for all, or one of its addresses"
+        )
     yield from _prefix("server.path_prefix", server.path_prefix)
     yield from _prefix("server.health_path", server.health_path)
     for text in server.trusted_proxies:
@@ -136,6 +141,14 @@ def _stand_in(at: str, image: StandIn) -> Iterator[str]:
 def _prefix(name: str, value: str) -> Iterator[str]:
     if not _PREFIX.fullmatch(value):
         yield f"{name}: {value!r} is not a path prefix; it takes /one/or/more parts without a slash at the end"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:

@@ -13,6 +13,7 @@ from tintype.services.demo import make_photo
 from tintype.telemetry.clock import SystemClock
 from tintype.telemetry.node import NodeTelemetry
 from tintype.web.greet import greet
+from tintype.web.listening import ensure_free
 from tintype.web.run import Serving, run
 from tintype.web.supervisor import CONFIGURATION_ERROR, Supervisor, same_command
 from tintype.wiring.front import DEMO_PHOTO, DEMO_URL
@@ -26,13 +27,20 @@ _DEMO_S = 60.0
 
 
 def serve(loaded: Loaded) -> int:
-    """Run a node under a supervisor; returns the exit status."""
+    """Run a node under a supervisor; returns the exit status.
+
+    Raises:
+        Misconfigured: it could not listen where it is to.
+    """
     if os.environ.get(_FRONT) == "1":
         return run(_front(loaded))
+    server = loaded.config.server
+    ensure_free(server.host, server.port, "server.host, server.port")
+    ensure_free(server.metrics_host, server.metrics_port, "server.metrics_host, server.metrics_port")
     telemetry = NodeTelemetry(loaded.config.telemetry)
     for warning in loaded.warnings:
         telemetry.event("configuration_warning", level="warning", message=warning)
-    kill_after_s = loaded.config.server.drain_timeout_s + loaded.config.limits.request_timeout_s + 5
+    kill_after_s = server.drain_timeout_s + loaded.config.limits.request_timeout_s + 5
     return Supervisor(same_command(), {**os.environ, _FRONT: "1"}, telemetry, kill_after_s).run()
 
 
