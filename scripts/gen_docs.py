@@ -185,16 +185,16 @@ def _label(label: Label) -> str:
 def errors() -> Iterator[str]:
     yield "# Errors\n"
     yield (
-        "Every error has a stable code: `error` in the log, `code` in the `application/problem+json` of the control API.\n"
-        "Image URLs answer with the status of their dialect, which may differ from the one here: imgproxy says 404 to a URL\n"
-        "that it cannot read.\n"
+        "Every error has a stable code: `error` in the log, `code` in the `application/problem+json` of the control API, and in\n"
+        "`X-Tintype-Error` of an image URL, before what was wrong and what is allowed. Image URLs answer with the status of\n"
+        "their dialect, which may differ from the one here: imgproxy says 404 to a URL that it cannot read.\n"
     )
     rows = ((f"`{code}`", str(kind.status), _retry(kind), _first(kind)) for code, kind in sorted(kinds().items()))
     yield from _table(("code", "status", "retry", "meaning"), rows)
 
 
 def _retry(kind: type[TintypeError]) -> str:
-    return f"after {kind.retry_after_s:g} s" if kind.retry_after_s else "no"
+    return "after `Retry-After`" if kind.retry_after_s else "no"
 
 
 def _first(kind: type) -> str:

@@ -78,7 +78,7 @@ REFUSED = {
     "/_/plain/http://evil%5C.example.com/": "backslash",
     "/_/a": "URL-safe base64",
     "/_/a+b/": "URL-safe base64",
-    "/_/enc/AAAA": "configure source_key",
+    "/_/enc/AAAA": "source_key",
     "/_/fill/300/200/ce/0/plain/a": "syntax of imgproxy 1; write rs:fill:width:height",
     "/_/plain/\udcff": "not UTF-8",
 }

@@ -198,7 +198,9 @@ def test_a_bad_option_is_named_in_the_header_and_not_in_the_body(node: Node, ori
 
 
 def test_methods(node: Node, origin: Origin) -> None:
-    assert node.ask(path(origin, "a.jpg"), "POST", body=b"x").status == 405
+    refused = node.ask(path(origin, "a.jpg"), "POST", body=b"x")
+    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert refused.headers["x-tintype-error"] == "bad_request: Images take GET, HEAD and OPTIONS."
     assert node.ask(path(origin, "a.jpg"), "DELETE").headers["allow"] == "GET, HEAD, OPTIONS"
     assert node.ask(path(origin, "a.jpg"), "OPTIONS").status == 200
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import OPEN, picture
-from tests.e2e.node import running
+from tests.e2e.node import Node, running
 from tests.e2e.origin import Origin, Page
 from tests.e2e.test_images import path
+from tintype.web.front import CONTROL
 
 
 def test_a_killed_front_serves_again_and_its_cache_is_warm(tmp_path: Path, origin: Origin) -> None:
@@ -115,6 +117,15 @@ def test_secrets_stay_out_of_the_log(tmp_path: Path, origin: Origin) -> None:
         assert node.ask(path(origin, "s.jpg")).status == 403
         assert node.ask(path(origin, "s.jpg"), headers={"Authorization": "Bearer swordfish"}).status == 200
         assert "swordfish" not in node.log
+
+
+def test_a_control_api_that_is_off_says_so(tmp_path: Path, node: Node) -> None:
+    assert set(json.loads(node.ask("/v1/openapi.json").body)["paths"]) == CONTROL
+    with running(tmp_path) as plain:
+        for path, method in (("/v1/purge", "POST"), ("/v1/explain?url=x", "GET")):
+            answer = plain.ask(path, method)
+            assert (answer.status, answer.body) == (404, b"The control API is off")
+            assert "set server.admin_token" in answer.headers["x-tintype-error"]
 
 
 @pytest.mark.parametrize("soft", [False, True])

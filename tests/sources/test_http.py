@@ -223,8 +223,13 @@ async def test_unreachable_origins(desk: Desk, origin: Origin) -> None:
 
 async def test_unknown_names_and_schemes_and_urls(desk: Desk) -> None:
     assert type(await refusal(desk, "http://nothing.invalid/x")) is SourceFailed
-    assert type(await refusal(desk, "ftp://127.0.0.1/x")) is SourceDenied
-    assert type(await refusal(desk, "local:///x")) is SourceDenied
+    for url, says in (
+        ("ftp://127.0.0.1/x", "'ftp' sources are off; on are http, https"),
+        ("local:///x", "'local' sources are off; on are http, https"),
+        ("cat.jpg", "The source is a URL without a scheme such as https://; on are http, https"),
+    ):
+        refused = await refusal(desk, url)
+        assert (type(refused), str(refused)) == (SourceDenied, says)
     with pytest.raises(BadRequest):
         await desk.bind("http://[::1/x")
 
@@ -232,7 +237,11 @@ async def test_unknown_names_and_schemes_and_urls(desk: Desk) -> None:
 async def test_the_guard_is_asked(make: Make, origin: Origin) -> None:
     desk = make(allow_loopback=False)
     origin.serve("/x")
-    assert type(await refusal(desk, origin.url + "/x")) is SourceDenied
+    refused = await refusal(desk, origin.url + "/x")
+    assert (type(refused), str(refused)) == (
+        SourceDenied,
+        "The source's address is a loopback address; sources.allow_loopback permits those",
+    )
     assert origin.connections == 0
 
 

@@ -136,6 +136,7 @@ class SourceBusy(SourceError):
 
     code = "source_busy"
     status = 503
+    retry_after_s = 1.0
 
     def __init__(self, message: str = "", retry_after_s: float = 1.0) -> None:
         super().__init__(message)

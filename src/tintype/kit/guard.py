@@ -115,10 +115,10 @@ class Guard:
 
 
 _REASONS = {
-    LOOPBACK: "is a loopback address; allow_loopback permits those",
-    LINK_LOCAL: "is a link-local address; allow_link_local permits those",
-    METADATA: "is that of a metadata service; allow_link_local permits those",
-    PRIVATE: "is a private address; allow_private permits those",
+    LOOPBACK: "is a loopback address; sources.allow_loopback permits those",
+    LINK_LOCAL: "is a link-local address; sources.allow_link_local permits those",
+    METADATA: "is that of a metadata service; sources.allow_link_local permits those",
+    PRIVATE: "is a private address; sources.allow_private permits those",
     RESERVED: "is in a reserved range, which nothing permits",
 }
 

@@ -116,10 +116,14 @@ class Origins:
             self._telemetry.observe("fetch_seconds", self._clock.monotonic() - started, scheme=scheme)
 
     def _fetcher(self, url: str) -> tuple[str, Fetcher]:
-        scheme = url.partition("://")[0].lower()
+        scheme, colon, _ = url.partition("://")
+        scheme = scheme.lower()
         fetcher = self._fetchers.get(scheme)
         if fetcher is None:
-            raise SourceDenied(f"{scheme[:20]!r} sources are off; on are {', '.join(sorted(self._fetchers))}")
+            off = (
+                f"{scheme[:20]!r} sources are off" if colon else "The source is a URL without a scheme such as https://"
+            )
+            raise SourceDenied(f"{off}; on are {', '.join(sorted(self._fetchers))}")
         return scheme, fetcher
 
     def _got(self, want: Want, known: Binding | None, fetched: Fetched, spool: Spool, asked_at: float) -> Got:

@@ -15,6 +15,9 @@ from tintype.web.settings import ServerSettings
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# Paths of the control API, which tell that it is off where it is.
+CONTROL = frozenset(("/v1/purge", "/v1/explain", "/v1/top"))
+
 _PLAIN: Headers = [(b"cache-control", b"no-cache")]
 
 
@@ -81,8 +84,10 @@ class Front:
         path = inner
         if self._control and path.startswith("/v1/"):
             await self._control({**scope, "path": path, "raw_path": path.encode("latin-1")}, receive, send)
-            return
-        if path in self._health:
+        elif path in CONTROL:
+            off = NotFound("The control API is off; set server.admin_token for it.")
+            await reply.text(404, "The control API is off", error=off)
+        elif path in self._health:
             await reply.text(200, "tintype is running", extra=_PLAIN)
         elif path == "/ready":
             await self._answer_ready(reply)

@@ -16,7 +16,9 @@ def ensure_free(host: str, port: int, settings: str) -> None:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what is left of connections is in nobody's way
+            trial.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # what is left of connections is in nobody's way
             trial.bind(address)
     except OSError as error:
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

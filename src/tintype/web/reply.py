@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tintype.core.brief import brief
-from tintype.core.errors import Shed, TintypeError
+from tintype.core.errors import BadRequest, Shed, TintypeError
 from tintype.core.shown import MASK, shown_url
 from tintype.core.tenant import Tenant
 from tintype.ports import Clock, Span, Telemetry, Tracer
@@ -232,7 +232,8 @@ class Reply:
         if self.request.method == "OPTIONS":
             await self.text(200, " ", extra=allow)
         else:
-            await self.text(405, "Method not allowed", extra=allow)
+            error = BadRequest("Images take GET, HEAD and OPTIONS.")
+            await self.text(405, "Method not allowed", error=error, extra=allow)
 
     async def _start(self, status: int, headers: Headers, outcome: str, timings: Timings | None) -> None:
         self._kind = _kind_of(outcome, timings)

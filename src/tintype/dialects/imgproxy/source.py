@@ -50,7 +50,7 @@ class SourceReader:
 
     def _read_encrypted(self, encoded: str) -> str:
         if self._decrypt is None:
-            raise BadRequest("encrypted sources are off here; configure source_key")
+            raise BadRequest("encrypted sources are off here; set tenants.NAME.source_key")
         try:
             return self._accept(_to_text(self._decrypt(encoded)))
         except (BadRequest, ValueError):  # one answer for all that can be wrong, whether it was the padding or the text
@@ -153,7 +153,9 @@ def _decode(encoded: str) -> bytes:
     try:
         return unbase64(encoded)
     except Unreadable:
-        raise BadRequest("the source is neither plain/URL nor URL-safe base64") from None
+        raise BadRequest(
+            "the source is neither plain/URL nor URL-safe base64; what was meant as an option is written name:value"
+        ) from None
 
 
 def _to_text(data: bytes) -> str:
