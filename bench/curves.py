@@ -81,6 +81,7 @@ def told(saved: Mapping[str, Any]) -> str:
             "refused, p50 ms": row["refused p50"],
             "refused, p99 ms": row["refused p99"],
             "mix off by": row["skew"],
+            "by chance": row.get("by chance"),
             "peak MB": row["peak MB"],
             "back in s": row["back s"],
             "neither image nor refusal": sum(literal_eval(row["other"] or "{}").values()),

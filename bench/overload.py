@@ -6,7 +6,8 @@ few connections get out of the server. Then come multiples of it, and the first 
 minute to minute: what these connections get is looked at again between all of that, and the capacity taken for so much more or
 less. The client runs on the same machine, and ten times the requests are ten times its work: "of capacity" charges that to
 the server, "of what is left" does not. Work counts by what it costs: where requests differ, an answer counts for its kind's
-share of the mix.
+share of the mix; "mix off by" is the largest difference between a kind's part of the work that was asked for and its part of what
+was answered in time, and "by chance" what a server that chooses by lot stays below in nineteen of twenty runs.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import fresh, load, openload
-from bench.cells import Want, sources
+from bench.cells import sources
 from bench.collapse import collapsed
-from bench.openload import Due, Heard, attack
+from bench.mixes import MIXES, Kind, chance, drawn, skew, work
+from bench.openload import Due, attack
 from bench.peers import PEERS, Peer, Server, imgproxy, tintype
 from bench.report import report
 from bench.tree import Peak, Tree, watching
@@ -38,24 +40,6 @@ _WARM_S = 1.0
 _BACK_S, _BACK_WITHIN_S = 1.0, 30.0
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of request: its source, what is made of it, its part of the requests, and CPU ms of one, for weighing."""
-
-    name: str
-    source: str
-    want: Want
-    part: float
-    ms: float
-
-
-UNIFORM = (Kind("2k", "jpeg2k", Want.of("jpg"), 1.0, 1.0),)
-MIXED = (
-    Kind("thumb", "jpeg1k", Want.of("jpg", 160), 0.6, 12.0),
-    Kind("2k", "jpeg2k", Want.of("jpg"), 0.3, 45.0),
-    Kind("large", "jpeg12", Want.of("webp", 1280), 0.1, 160.0),
-)
-MIXES = {"uniform": UNIFORM, "mixed": MIXED}
 _SHIPPED = AdmissionSettings()
 OURS = tintype(
     "tintype",
@@ -77,16 +61,13 @@ class Asking:
         self._server, self.mix = server, mix
         self._files = {kind.name: itertools.cycle(sources(kind.source, photos)) for kind in mix}
         self._number = itertools.count(int(time.time() * 1000) % 1_000_000_000)
-        self._owed = dict.fromkeys((kind.name for kind in mix), 0.0)
+        self._kinds = drawn(mix)
 
     def __iter__(self) -> Iterator[Due]:
         return self
 
     def __next__(self) -> Due:
-        for kind in self.mix:
-            self._owed[kind.name] += kind.part
-        kind = max(self.mix, key=lambda one: self._owed[one.name])
-        self._owed[kind.name] -= 1
+        kind = next(self._kinds)
         name = f"{next(self._number)}/{next(self._files[kind.name]).name}"
         return Due(f"http://127.0.0.1:{self._server.port}{self._server.path(name, kind.want)}", kind.name)
 
@@ -95,13 +76,7 @@ class Asking:
 
     def weight(self, counts: Counter[str]) -> float:
         """Return requests of the mix that answers of these kinds are worth, by what they cost."""
-        mean = sum(kind.part * kind.ms for kind in self.mix)
-        return sum(counts[kind.name] * kind.ms for kind in self.mix) / mean
-
-    def skew(self, heard: Heard) -> float:
-        """Return how far the mix that was answered is from the one asked for: the largest difference of parts."""
-        answered = sum(heard.in_time.values()) or 1
-        return max(abs(heard.in_time[kind.name] / answered - kind.part) for kind in self.mix)
+        return sum(work(self.mix, counts).values()) / sum(kind.part * kind.ms for kind in self.mix)
 
 
 @dataclass(frozen=True)
@@ -183,7 +158,9 @@ def _overloaded(
         "p99 ms": heard.good_ms(99),
         "refused p50": heard.refused_ms(50),
         "refused p99": heard.refused_ms(99),
-        "skew": asking.skew(heard),
+        "skew": skew(asking.mix, heard.asked, heard.in_time),
+        "by chance": chance(asking.mix, heard.asked, heard.in_time),
+        "answered of each": str({name: round(heard.in_time[name] / asked, 3) for name, asked in heard.asked.items()}),
         "cores": cpu,
         "client cores": heard.client_s / heard.seconds,
         "peak MB": peak.bytes / 1e6,

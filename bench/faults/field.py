@@ -12,8 +12,9 @@ from typing import Any
 
 from bench import fresh, node
 from bench.cells import sources
+from bench.mixes import UNIFORM, Kind
 from bench.openload import Due, Heard, attack
-from bench.overload import UNIFORM, Asking, Kind, capacity, closed
+from bench.overload import Asking, capacity, closed
 from bench.peers import Server, ours
 from tintype.admission.settings import AdmissionSettings
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from bench.cells import CACHE, Want
 from bench.faults.field import Field, Row, at_least, at_most, below, named, slower, told
+from bench.mixes import Kind
 from bench.node import KEY, SALT
 from bench.openload import Attack, Due, together
-from bench.overload import Kind
 from bench.peers import Server
 from bench.photos import picture
 from bench.strain import written

@@ -11,6 +11,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -20,11 +21,15 @@ from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.expect import Expectation
 from tintype.admission.gate import Gate, Patience, Refusal
 from tintype.admission.queue import Place, Queue, Rules
+from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.pipeline import Pipeline, Resize, SourceRef
 
 IN_TIME_S = 1.0
 PAUSE_S = (0.1, 0.3)  # of who tries again: shorter than any Retry-After
 PATIENCE = Patience(crowd_s=0.5, burst_s=0.8)  # as shipped
+_FEW = 6  # under way, of which each goes to the event loop unweighed
+_LOOP_S = 0.002  # until that begins with it
+_PLAIN = Pipeline(source=SourceRef(url=""))  # of who says nothing of what is asked for
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ class Simulation:
         self._ask(stream, stream.tries)
 
     def _ask(self, stream: Stream, tries: int) -> None:
-        asker = replace(stream.asker, deadline=self.now + stream.patience_s)
+        asker = replace(_of_its_own(stream.asker, next(self._number)), deadline=self.now + stream.patience_s)
         request = _Request(asker, stream.work(self.rng), self.now)
         if tries > 1:
             request.again = lambda: self._ask(stream, tries - 1)
@@ -153,18 +158,27 @@ class Simulation:
         outcome.asked += 1
         if self._is_there(request):
             return
-        after_s = self.expectation.fetch_s("host")
-        if self.gate.weigh_again(asker, "host", self.now) is not None:
-            self._end(request, refused=True)
-            return
-        ticket = self.gate.admit(asker, self.expectation.likely.ms(asker), self.now, after_s=after_s)
-        if isinstance(ticket, Refusal):
+        if self.gate.shut(self.now) or len(self.backlog) >= _FEW:
+            if self.gate.hand_on(asker, "host", self.now) is not None:
+                self._end(request, refused=True)
+                return
+            self.at(self.now + _LOOP_S, lambda: self._fetch(request))
+        else:
+            self._fetch(request)
+
+    def _fetch(self, request: _Request) -> None:
+        """Begin in the event loop, as services and sources do."""
+        asker = request.asker
+        ticket = ExitStack()
+        try:
+            ticket.enter_context(self.gate.fetching(asker, "host", self.now))
+        except (Shed, DeadlinePassed):
             self._end(request, refused=True)
             return
         self.at(self.now + request.work.fetch_s, lambda: self._fetched(request, ticket))
 
-    def _fetched(self, request: _Request, ticket: Charge) -> None:
-        self.gate.leave(ticket)
+    def _fetched(self, request: _Request, ticket: ExitStack) -> None:
+        ticket.close()
         work = request.work
         self.expectation.learn_fetch("host", work.fetch_s)
         ms = self.expectation.of((work.kind, 0), work.predicted_ms)
@@ -269,8 +283,14 @@ class Simulation:
 
     def _outcome(self, request: _Request) -> Outcome:
         asker = request.asker
-        of = asker.pipeline.source.url if asker.pipeline else asker.client
-        return self.outcomes[f"{asker.tenant}/{of}/{asker.lane.name}"]
+        url = asker.pipeline.source.url.partition("?")[0] if asker.pipeline else ""
+        return self.outcomes[f"{asker.tenant}/{url or asker.client}/{asker.lane.name}"]
+
+
+def _of_its_own(asker: Asker, number: int) -> Asker:
+    """Return who asks for a source that nobody has asked for yet."""
+    pipeline = asker.pipeline or _PLAIN
+    return replace(asker, pipeline=replace(pipeline, source=SourceRef(url=f"{pipeline.source.url}?{number}")))
 
 
 def steady(

@@ -133,7 +133,7 @@ def test_a_burst_is_what_somebody_looks_at() -> None:
 
 def test_what_was_fetched_for_it_may_wait_longer() -> None:
     invested = replace(A, invested=True)
-    for works, let_in in ((6, True), (20, False)):
+    for works, let_in in ((7, True), (20, False)):
         whole = load(*[(A, 100.0)] * works)
         assert isinstance(gate(whole).admit(A, 50, 0.0, fetched=True), Refusal)
         assert isinstance(gate(whole).admit(invested, 50, 0.0, fetched=True), Charge) is let_in
@@ -141,14 +141,14 @@ def test_what_was_fetched_for_it_may_wait_longer() -> None:
 
 def test_work_ahead_is_worked_off_while_a_slow_origin_is_waited_for() -> None:
     whole = load(*[(A, 100.0)] * 20)
-    assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.8), Refusal)  # which is a part of the wait
+    assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.6), Refusal)  # which is a part of the wait
     assert isinstance(gate(whole).admit(A, 50, 0.0, after_s=0.9), Charge)
     assert isinstance(gate(load(*[(A, 100.0)] * 4)).admit(A, 50, 0.0, after_s=0.1), Charge)
 
 
 def test_what_was_waited_for_a_host_counts_where_no_worker_is_free() -> None:
-    assert isinstance(gate(load(*[(A, 100.0)] * 4)).admit(A, 50, 0.0, waited_s=0.04), Charge)
-    assert isinstance(gate(load(*[(A, 100.0)] * 4)).admit(A, 50, 0.0, waited_s=0.06), Refusal)
+    assert isinstance(gate(load(*[(A, 100.0)] * 4)).admit(A, 50, 0.0, waited_s=0.09), Charge)
+    assert isinstance(gate(load(*[(A, 100.0)] * 4)).admit(A, 50, 0.0, waited_s=0.11), Refusal)
     assert isinstance(gate(load((A, 100.0))).admit(A, 50, 0.0, waited_s=5.0), Charge)
 
 
@@ -169,6 +169,14 @@ def test_what_a_browser_asks_for_at_once_is_let_in_however_long_it_takes(workers
     door = gate(load(workers=workers))
     assert all(isinstance(door.admit(A, 1000, 0.0), Charge) for _ in range(6))
     assert not all(isinstance(door.admit(A, 1000, 0.0), Charge) for _ in range(6))
+
+
+def test_what_is_dear_waits_no_longer_among_cheap_work_than_that_does() -> None:
+    among = gate(load(*[(A, 10.0)] * 40, workers=1))
+    assert isinstance(among.admit(A, 200, 0.0), Refusal)
+    assert isinstance(among.admit(A, 10, 0.0), Refusal)
+    alike = gate(load(*[(A, 200.0)] * 2, workers=1))
+    assert isinstance(alike.admit(A, 200, 0.0), Charge)
 
 
 def test_a_crowd_may_wait_longer_at_first_and_again_once_it_is_over() -> None:
@@ -254,7 +262,7 @@ def test_a_firm_deadline_that_cannot_be_met_is_refused_even_by_an_idle_node() ->
 
 def test_who_would_wait_too_long_anyway_is_told_of_the_load() -> None:
     busy = gate(load(*[(A, 100.0)] * 10))
-    with pytest.raises(Shed, match=r"0\.20 s are allowed"), busy.fetching(firm(0.3), "new", 10.0):
+    with pytest.raises(Shed, match=r"0\.30 s are allowed"), busy.fetching(firm(0.3), "new", 10.0):
         pass
     assert busy.refused(A, 10.0)
 

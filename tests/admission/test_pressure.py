@@ -80,7 +80,7 @@ def test_work_that_is_being_fetched_presses_too() -> None:
 
 
 def test_what_is_heavy_would_be_refused_where_a_lighter_form_has_a_worker() -> None:
-    door = gate(*[2000.0] * 4, workers=2)
+    door = gate(*[2000.0] * 8, workers=2)
     assert not door.outlook(A, 300, 0.0).fits
     assert door.outlook(A, 200, 0.0).fits
 

@@ -9,19 +9,18 @@ from tintype.admission.refusals import Refusals, like
 from tintype.core.errors import Shed
 
 EVERY_S = 0.01
-MS = 50.0
-LIKE = like(Asker("a"), None, MS, fetched=False)
+LIKE = like(Asker("a"), None, heavy=False, fetched=False)
 
 
 def refused(
     lately: Refusals,
     now: float,
     asker: Asker = Asker("a"),  # noqa: B008 - frozen
-    ms: float = MS,
     *,
+    heavy: bool = False,
     fetched: bool = False,
 ) -> bool:
-    return lately.of(asker, ms, now, fetched=fetched, every_s=EVERY_S) is not None
+    return lately.of(asker, now, heavy=heavy, fetched=fetched, every_s=EVERY_S) is not None
 
 
 @pytest.fixture
@@ -51,14 +50,16 @@ def test_none_is_weighed_before_there_is_room_but_for_no_longer_than_a_moment() 
 
 def test_a_client_of_its_own_is_refused_by_itself() -> None:
     lately = Refusals()
-    lately.note(like(Asker("a", "x"), "x", MS, fetched=False), Shed("wait"), 10.0, excess_s=0.0, every_s=EVERY_S)
+    own = like(Asker("a", "x"), "x", heavy=False, fetched=False)
+    lately.note(own, Shed("wait"), 10.0, excess_s=0.0, every_s=EVERY_S)
     assert refused(lately, 10.001, Asker("a", "x"))
     for other in (Asker("a", "y"), Asker("b", "x"), Asker("a", "x", Lane.PREFETCH)):
         assert not refused(lately, 10.001, other)
 
 
-def test_what_costs_about_as_much_is_refused_unweighed_and_nothing_else(lately: Refusals) -> None:
-    assert [ms for ms in (1, 8, 25, 40, 60, 100, 1000) if refused(lately, 10.001, ms=ms)] == [40, 60]
+def test_what_is_heavy_is_refused_by_itself(lately: Refusals) -> None:
+    assert refused(lately, 10.001)
+    assert not refused(lately, 10.001, heavy=True)
 
 
 def test_what_needs_no_fetch_is_refused_by_itself(lately: Refusals) -> None:

@@ -31,6 +31,7 @@ class Charge:
 class _Sum:
     weight: float
     count: int = 0
+    heavy: int = 0
     ms: float = 0.0
     light_ms: float = 0.0
 
@@ -69,7 +70,9 @@ class Backlog:
             total = self._sums[which] = _Sum(charge.asker.weight)
         total.count += sign
         total.ms += sign * charge.ms
-        total.light_ms += sign * charge.ms * (charge.ms <= self.rules.heavy_ms)
+        heavy = charge.ms > self.rules.heavy_ms
+        total.heavy += sign * heavy
+        total.light_ms += sign * charge.ms * (not heavy)
         if not total.count:
             del self._sums[which]
 
@@ -77,6 +80,19 @@ class Backlog:
         """Return how much work is of this tenant's client, whatever its size."""
         who = asker.tenant, asker.client
         return sum(total.count for (_, whose), total in self._sums.items() if (whose.tenant, whose.client) == who)
+
+    def usual_ms(self, asker: Asker, ms: float) -> float:
+        """Return what a client's work takes in the mean that is heavy as new work of so many milliseconds is, or not.
+
+        With nothing there, it is the new work's own.
+        """
+        heavy = ms > self.rules.heavy_ms
+        taken, count = 0.0, 0
+        for (_, whose), total in self._sums.items():
+            if (whose.tenant, whose.client) == (asker.tenant, asker.client):
+                taken += total.ms - total.light_ms if heavy else total.light_ms
+                count += total.heavy if heavy else total.count - total.heavy
+        return taken / count if count else ms
 
     def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
         """Predict how long new work of an asker would wait for a worker, in seconds.

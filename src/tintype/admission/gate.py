@@ -187,7 +187,8 @@ class Gate:
         return shed
 
     def _refused(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> Shed | None:
-        found = self._refusals.of(asker, ms, now, fetched=fetched, every_s=self._weighed_s(ms))
+        every_s = self._weighed_s(ms)
+        found = self._refusals.of(asker, now, heavy=self._heavy(ms), fetched=fetched, every_s=every_s)
         if found is not None:
             with self._lock:
                 self._owes(asker)
@@ -214,7 +215,8 @@ class Gate:
         error = _error(found)
         if isinstance(error, Shed):  # the deadline of one says nothing of others
             self._owes(asker)
-            these = like(asker, asker.client if self._backlog.count(asker) else None, ms, fetched=fetched)
+            client = asker.client if self._backlog.count(asker) else None
+            these = like(asker, client, heavy=self._heavy(ms), fetched=fetched)
             excess_s = found.wait_s - found.patience_s
             self._refusals.note(these, error, now, excess_s=excess_s, every_s=self._weighed_s(ms))
         return error
@@ -263,7 +265,7 @@ class Gate:
             ahead_s = self._wait_s(asker, ms, now, fetched=fetched)
             wait_s = max(0.0, ahead_s + waited_s - after_s) if ahead_s else 0.0
             left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
-            patience_s = max(self._patience_s(asker, wait_s, after_s, now), _AT_ONCE * ms / self.rules.workers / 1000)
+            patience_s = max(self._patience_s(asker, wait_s, after_s, now), self._at_once_s(asker, ms))
             patience_s *= _INVESTED if asker.invested else 1.0
             full = len(self._backlog) >= self._most
             if full or wait_s > min(patience_s, left_s):
@@ -301,7 +303,10 @@ class Gate:
             return self._backlog.wait_s(asker, ms, fetched=fetched) * self._waits.factor(self._kind(asker, ms), now)
 
     def _kind(self, asker: Asker, ms: float) -> Kind:
-        return asker.whose, ms > self.rules.heavy_ms
+        return asker.whose, self._heavy(ms)
+
+    def _heavy(self, ms: float) -> bool:
+        return ms > self.rules.heavy_ms
 
     def _patience_s(self, asker: Asker, wait_s: float, after_s: float, now: float) -> float:
         crowd_s = _after_fetch(self._patience.crowd_s, after_s)
@@ -309,6 +314,10 @@ class Gate:
             return crowd_s  # a page full of images is what somebody looks at
         new = self._crowds.lasts_s(asker.tenant, now) <= self._patience.burst_s
         return _after_fetch(self._patience.burst_s, after_s) if new else crowd_s
+
+    def _at_once_s(self, asker: Asker, ms: float) -> float:
+        """Return how long what a browser asks for at once takes: what is dear waits no longer among cheap work than that does."""
+        return _AT_ONCE * self._backlog.usual_ms(asker, ms) / self.rules.workers / 1000
 
 
 def source_of(asker: Asker) -> str:

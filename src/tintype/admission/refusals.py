@@ -8,9 +8,10 @@ from typing import TypeAlias
 from tintype.admission.asker import Asker, Lane
 from tintype.core.errors import Shed
 
-# What is alike: of a tenant's client, or with None of whichever of its clients, in a lane, of about the same cost, and whether
-# its source is there. Where there is no room for large work there may be for small, and large work may wait for longer.
-Like: TypeAlias = tuple[str, str | None, Lane, int, bool]
+# What is alike: of a tenant's client, or with None of whichever of its clients, in a lane, whether it is heavy, and whether its
+# source is there. Heavy work waits for itself; of the rest, none is likelier to be weighed for what it costs: else the dear ones,
+# which come more seldom, would have most of the room.
+Like: TypeAlias = tuple[str, str | None, Lane, bool, bool]
 
 # How long a refusal is one of a moment ago; longest time in which none like it is weighed. Seconds.
 _LATELY_S, _UNWEIGHED_S = 0.5, 0.1
@@ -47,10 +48,10 @@ class Refusals:
         self._until = now + _LATELY_S
         self._lately[like] = _Refused(shed, self._until, now + unweighed_s)
 
-    def of(self, asker: Asker, ms: float, now: float, *, fetched: bool, every_s: float) -> Shed | None:
+    def of(self, asker: Asker, now: float, *, heavy: bool, fetched: bool, every_s: float) -> Shed | None:
         """Return what others like this were refused with, None = this one is to be weighed."""
         for client in (asker.client, None):
-            found = self._lately.get(like(asker, client, ms, fetched=fetched))
+            found = self._lately.get(like(asker, client, heavy=heavy, fetched=fetched))
             if found is None or now >= found.until:
                 continue
             if now < found.weighed_at:
@@ -60,6 +61,6 @@ class Refusals:
         return None
 
 
-def like(asker: Asker, client: str | None, ms: float, *, fetched: bool) -> Like:
-    """Return what work of so many milliseconds is like: costs within the same power of two are."""
-    return asker.tenant, client, asker.lane, int(ms).bit_length(), fetched
+def like(asker: Asker, client: str | None, *, heavy: bool, fetched: bool) -> Like:
+    """Return what work is like."""
+    return asker.tenant, client, asker.lane, heavy, fetched
