@@ -38,7 +38,7 @@ def called(frame, event, function):
 
 
 def write(*_):
-    lines = [f"{count} {event} {file}" for (file, event), count in calls.items()]
+    lines = [f"{count} {event} {file}" for (file, event), count in calls.copy().items()]
     calls.clear()
     file = Path(os.environ["CALLS_FOLDER"], str(os.getpid()))
     file.with_suffix(".new").write_text("\\n".join(lines))

@@ -60,7 +60,8 @@ class Likely:
 def _usual(took: tuple[float, ...]) -> float:
     """Return a mean in which what is odd counts for no more than is usual."""
     most = _ODD * median_low(took)
-    return sum(min(one, most) for one in took) / len(took)
+    even = took if max(took) <= most else [min(one, most) for one in took]
+    return sum(even) / len(took)
 
 
 def _from_specific(asker: Asker) -> tuple[Such, ...]:

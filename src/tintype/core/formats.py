@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
+from tintype.core.values import Name
 
-class Format(StrEnum):
+
+class Format(Name):
     """An image format, by the name that settings, URLs and messages use."""
 
     JPEG = "jpeg"
@@ -24,8 +24,6 @@ class Format(StrEnum):
     JP2 = "jp2"
     PSD = "psd"
     PDF = "pdf"
-
-    __hash__ = str.__hash__  # Enum's own is a function in Python, which each look-up by format would call
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from tintype.core.formats import Format
-from tintype.core.values import Value
+from tintype.core.values import Name, Value
 
 _CAMERA_PIXELS = 6_000_000
 
 
-class Space(StrEnum):
+class Space(Name):
     """The colour space the pixels are stored in."""
 
     SRGB = "srgb"  # RGB, with or without a profile

@@ -7,7 +7,6 @@ Crop coordinates and gravity are those of the image as it is shown in the end: o
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import lru_cache
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -15,10 +14,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tintype.core.formats import Format
-from tintype.core.values import Value, canonical_bytes, fingerprint
+from tintype.core.values import Name, Value, canonical_bytes, fingerprint
 
 
-class Anchor(StrEnum):
+class Anchor(Name):
     """Where something is placed in, or taken from, a frame."""
 
     CENTER = "center"
@@ -43,7 +42,7 @@ class Gravity(Value, frozen=True):
     y: float = 0.0
 
 
-class Fit(StrEnum):
+class Fit(Name):
     """How an image meets a target box."""
 
     CONTAIN = "contain"  # the whole image inside the box

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -277,6 +278,7 @@ def plan_keys(tenant: str, digests: tuple[str, ...], plan: Plan, epochs: tuple[i
     return fingerprints(parts, [str(epoch).encode() for epoch in epochs])
 
 
+@lru_cache(1024)  # equal plans are made of many sources
 def _shape(plan: Plan) -> bytes:
     rest = plan.rest
     if rest is not None:

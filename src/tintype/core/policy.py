@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from tintype.core.formats import Format
-from tintype.core.values import Value
+from tintype.core.values import Name, Value
 
 
-class Light(StrEnum):
+class Light(Name):
     """Where pixels are averaged: in stored (gamma) values, as the usual servers do, or in linear light."""
 
     GAMMA = "gamma"
     LINEAR = "linear"
 
 
-class ShrinkTable(StrEnum):
+class ShrinkTable(Name):
     """How far a decoder may scale down while it decodes (see `core.loading`)."""
 
     MEASURED = "measured"  # never below one and a half times the target: what looks like a reduction of the full image
     IMGPROXY = "imgproxy"  # down to the target itself, and sizes rounded after decoding, as imgproxy does
 
 
-class Encoders(StrEnum):
+class Encoders(Name):
     """How encoders are set where there is no setting for it (`worker.codecs.savers`)."""
 
     MEASURED = "measured"  # fewest bytes for the picture and the time

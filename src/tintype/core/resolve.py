@@ -7,6 +7,7 @@ what follows depends on pixels; the worker then asks `resolve_rest` with the siz
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from tintype.core.ladder import decoder_part, ladder_of, rung_box, rung_for, run
 from tintype.core.loading import Loaded, first_load, scale_on_load
 from tintype.core.negotiate import for_size, hinted, is_animation, output_format, passes_through, save_as
 from tintype.core.offer import Offer
-from tintype.core.pipeline import Flip, Orient, Pipeline, Rotate, Trim
+from tintype.core.pipeline import Flip, Orient, Pipeline, Rotate, SourceRef, Trim
 from tintype.core.plan import FAST, Average, Load, Plan, Rest, Rung, Save, Scale, Step, ToWorking, TrimBorder
 from tintype.core.policy import Light, Policy
 from tintype.core.shaping import SHAPING
@@ -59,7 +60,18 @@ class Ways(msgspec.Struct, frozen=True):
 
 
 def resolve_ways(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy) -> Ways:
-    """Decide as `resolve` does, for the original and for the rungs that the source may have. Raises likewise."""
+    """Decide as `resolve` does, for the original and for the rungs that the source may have. Raises likewise.
+
+    Where the source is decides nothing, and sites ask for images of few sizes in few ways: most of it was decided before.
+    """
+    return _ways(replace(pipeline, source=_ANYWHERE), info, offer, policy)
+
+
+_ANYWHERE = SourceRef(url="")
+
+
+@lru_cache(1024)  # some 5 KB each
+def _ways(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy) -> Ways:
     return _resolved(pipeline, info, offer, policy, ladder_of(info, policy))
 
 
@@ -79,6 +91,7 @@ def _resolved(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy,
     return Ways(_until_trim(trim, pipeline, info, policy, kind, load), ladder=ladder)
 
 
+@lru_cache(1024)
 def resolve_rung(rung: Rung, info: ImageInfo) -> Plan:
     """Decide how a rung is made from the original, which a result was resolved of before: bounds were held then.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,12 @@ class Value(msgspec.Struct, frozen=True, tag=True, omit_defaults=True, kw_only=T
 
     Defaults are left out of the encoding, so that a field added later, at its default, changes no fingerprint.
     """
+
+
+class Name(StrEnum):
+    """One of a few names, hashed as the text it is: Enum's own hash is a function in Python, called for each in a value."""
+
+    __hash__ = str.__hash__
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
