@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -28,7 +29,9 @@ class Whose(NamedTuple):
     client: str
 
 
-class Asker(msgspec.Struct, frozen=True):  # ten are made for a miss, for a twentieth of what a frozen data class takes
+class Asker(
+    msgspec.Struct, frozen=True, dict=True
+):  # some are made for a miss, for a twentieth of what a frozen data class takes
     """One request's side of it.
 
     Attributes:
@@ -49,6 +52,6 @@ class Asker(msgspec.Struct, frozen=True):  # ten are made for a miss, for a twen
     invested: bool = False
     pipeline: Pipeline | None = None
 
-    @property
+    @cached_property  # every step of admission asks for it
     def whose(self) -> Whose:
         return Whose(self.lane, self.tenant, self.client)

@@ -32,13 +32,11 @@ from tintype.engine.starts import Starts
 from tintype.engine.task import Task
 from tintype.engine.turnover import Turnover
 from tintype.engine.worker import GRACE_S, Worker
-from tintype.ports import Clock, Finished, Telemetry
+from tintype.ports import Clock, Finished, Measures
 
 # Starting up, every codec proves that it is locked down; on a loaded machine too.
 _CHECK_S = 60.0
 _LONGEST_S = 86_400.0
-# What a pool says of how busy it is: of what waits, of workers, of memory.
-_TOLD = ("engine_queue", "engine_busy", "engine_memory_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Pool:
         settings: EngineSettings,
         security: SecuritySettings,
         limits: Limits,
-        telemetry: Telemetry,
+        telemetry: Measures,
         clock: Clock,
         gate: Gate,
         command: Sequence[str] | None = None,
@@ -76,7 +74,9 @@ class Pool:
         self._crew: Crew | None = None
         self._spare = asyncio.Event()
         self._draining = False
-        self._told: tuple[float, ...] = (-1, -1, -1)  # how busy it was said to be last
+        telemetry.watch("engine_queue", lambda: len(self._queue.waiting), pool=name)
+        telemetry.watch("engine_busy", lambda: self._crew.busy if self._crew else 0, pool=name)
+        telemetry.watch("engine_memory_bytes", lambda: self._queue.running_bytes, pool=name)
 
     async def start(self) -> None:
         """Start the workers; returns when one is ready and has proved what it must. The others follow.
@@ -237,7 +237,6 @@ class Pool:
         """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
         if self._queue.leave(place):
             self._return_ticket(place.item)
-            self._tell(self._started())
 
     def _return_ticket(self, task: Task) -> None:
         if task.ticket is not None:
@@ -255,17 +254,8 @@ class Pool:
             place.item.fail(Shed("it has waited too long for a worker", reason="late"))
         while self._queue.waiting and not crew.full and self._served(crew, now):
             pass
-        self._tell(crew)
         if self._idle:
             self._spare.set()
-
-    def _tell(self, crew: Crew) -> None:
-        """Say how busy the pool is, as far as that has changed."""
-        told, queue = self._told, self._queue
-        self._told = len(queue.waiting), crew.busy, queue.running_bytes
-        for name, before, value in zip(_TOLD, told, self._told, strict=True):
-            if value != before:
-                self._telemetry.gauge(name, value, pool=self._name)
 
     def _served(self, crew: Crew, now: float) -> bool:
         """Give one waiting task to an idle worker; returns whether there was one that may begin."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 
 import msgspec
 from msgspec.structs import replace
@@ -24,7 +25,7 @@ from tintype.services.answers import Timings
 from tintype.services.standins import StandIns
 
 
-class Want(msgspec.Struct, frozen=True):
+class Want(msgspec.Struct, frozen=True, dict=True):
     """One request, read and verified.
 
     Attributes:
@@ -46,7 +47,7 @@ class Want(msgspec.Struct, frozen=True):
     firm: bool = False
     invested: bool = False
 
-    @property
+    @cached_property
     def asker(self) -> Asker:
         name, weight, pipeline = self.tenant.name, self.tenant.weight, self.asked.pipeline
         return Asker(name, self.client, self.lane, weight, self.deadline, self.firm, self.invested, pipeline)

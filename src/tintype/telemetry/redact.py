@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import NoneType
 
 MASK = "***"
 # Deeper than any fact of ours; below it, facts are summarised rather than walked.
 DEPTH = 4
 LENGTH = 4000
+_PLAIN = (bool, int, float, NoneType)
 SHORT = 8  # nothing shorter than this is a secret that looks like one
 MOST = 50  # members of a list or mapping
 _SIGNED = 44  # a text with a signature is longer
@@ -58,7 +60,7 @@ def fact(name: str, value: object, depth: int = DEPTH) -> object:
         return MASK
     if isinstance(value, str):
         return text(str(value))
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, _PLAIN):
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"

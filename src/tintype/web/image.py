@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from functools import partial
 from typing import Any
 
 from tintype.core.asked import Asked
@@ -195,8 +196,9 @@ class ImagePath:
         now = self._clock.now()
         until = _memo_until(tenant, want, answer, self._render.assumed_fresh_s(answer.binding.url), now)
         if self._memorable(mount, reply.request) and until > now:
-            ready = self._quick.ready(tenant, reply.shown(), headers, len(answer.entry.body))
-            self._memo.put(question, Remembered(answer.key, etag, headers, until, modified, ready), generation)
+            again = partial(self._quick.ready, tenant, reply.shown(), headers, len(answer.entry.body))
+            prepare = None if tenant.delivery.secret else again  # each request's token is to be seen
+            self._memo.put(question, Remembered(answer.key, etag, headers, until, modified, prepare), generation)
 
     def _headers(
         self,
@@ -267,17 +269,26 @@ def _check_secret(tenant: Tenant, request: Request) -> None:
 
 async def _unless_gone(work: Any, receive: Receive) -> Any:
     """Wait for work, but not longer than the client does. None: the client went away first, and the work was cancelled."""
-    task = asyncio.ensure_future(work)
+    here, left = asyncio.current_task(), False
+    assert here is not None
+
+    def leave(gone: asyncio.Task[None]) -> None:
+        nonlocal left
+        if not gone.cancelled():
+            left = True
+            here.cancel()
+
     gone = asyncio.ensure_future(_disconnected(receive))
+    gone.add_done_callback(leave)
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        return None
+        return await work
+    except asyncio.CancelledError:
+        if left and not here.uncancel():
+            return None
+        raise
     finally:
+        gone.remove_done_callback(leave)
         gone.cancel()
-        if not task.done():
-            task.cancel()
 
 
 async def _disconnected(receive: Receive) -> None:

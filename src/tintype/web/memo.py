@@ -29,10 +29,11 @@ class Ready(msgspec.Struct, frozen=True):
     seconds: Callable[[float], None]
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class Remembered(msgspec.Struct):
     """A verified answer: headers (but for the request id and timings), the cache key, and until when it holds (Unix s).
 
-    `ready`: the same for whoever asks for the whole of it, without conditions. None = the tenant wants to see each request.
+    `prepare`: makes the same for whoever asks for the whole of it, without conditions; None = the tenant wants to see each
+    request. `ready`: that, once somebody has asked again: most are asked for once.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Remembered(msgspec.Struct, frozen=True):
     headers: Headers
     until: float
     last_modified: bytes = b""
+    prepare: Callable[[], Ready] | None = None
     ready: Ready | None = None
 
 

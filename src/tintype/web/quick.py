@@ -57,9 +57,11 @@ class Quick:
         known = self._memo.peek(site.question(scope["raw_path"], scope["query_string"], headers), self._now())
         if known is None:
             return self._away(scope, headers, self._ids.of(headers), began)
-        if known.ready is None:
-            return None
         ready, body = known.ready, b""
+        if ready is None:
+            if known.prepare is None:
+                return None
+            ready = known.ready = known.prepare()
         current = is_current(headers, known.etag, known.last_modified)
         if current or scope["method"] == "HEAD":  # the result need not be at hand: it would be the same one
             ready = self._bare(ready, scope["method"], current)
@@ -84,13 +86,8 @@ class Quick:
         ready.line(request_id.decode(), seconds * 1000)
         return start, {"type": "http.response.body", "body": body}
 
-    def ready(self, tenant: Tenant, shown: str, headers: Headers, length: int) -> Ready | None:
-        """Prepare an answer of `length` bytes that may be given again, logged as `shown`.
-
-        None = each request's token is to be seen.
-        """
-        if tenant.delivery.secret:
-            return None
+    def ready(self, tenant: Tenant, shown: str, headers: Headers, length: int) -> Ready:
+        """Prepare an answer of `length` bytes that may be given again, logged as `shown`."""
         size: Headers = [(b"accept-ranges", b"bytes"), (b"content-length", b"%d" % length)]
         facts = {"path": shown, "tenant": tenant.name, "outcome": "hit"}
         return self._prepared(
