@@ -94,30 +94,37 @@ def misses(running: node.Node, base: str, names: list[str], count: int) -> Itera
         yield time.monotonic() - begun
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--requests", type=int, default=40)
-    parser.add_argument("--modules", type=int, default=30, help="how many to show")
-    parser.add_argument("--cell", default="jpeg2k", help="what kind of source")
-    args = parser.parse_args()
+def of_misses(photos: Path, work: Path, requests: int) -> Counter[tuple[str, str]]:
+    """Return the calls of the front of a node of its own for so many misses of the photos in a folder."""
     with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for folder in ("photos", "hook", "calls"):
+        for folder in ("hook", "calls"):
             (work / folder).mkdir()
         (work / "hook" / "sitecustomize.py").write_text(_COUNTING)
-        for file in sources(args.cell, 6):
-            (work / "photos" / file.name).write_bytes(file.read_bytes())
-        names = sorted(file.name for file in (work / "photos").iterdir())
-        base = stack.enter_context(fresh.serving(work / "photos"))
+        names = sorted(file.name for file in photos.iterdir())
+        base = stack.enter_context(fresh.serving(photos))
         path = os.pathsep.join(filter(None, (str(work / "hook"), os.environ.get("PYTHONPATH", ""))))
         env = {"PYTHONPATH": path, "CALLS_FOLDER": str(work / "calls")}
         running = stack.enter_context(node.running(work / "node", {"sources.allow_loopback": True}, env=env))
         list(misses(running, base, names, _WARM))
         time.sleep(1.0)  # what is written behind the answers
         counted(running, work / "calls")
-        list(misses(running, base, names, args.requests))
+        list(misses(running, base, names, requests))
         time.sleep(1.0)
-        told(counted(running, work / "calls"), args.requests, args.modules)
+        return counted(running, work / "calls")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--modules", type=int, default=30, help="how many to show")
+    parser.add_argument("--cell", default="jpeg2k", help="what kind of source")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "photos").mkdir()
+        for file in sources(args.cell, 6):
+            (work / "photos" / file.name).write_bytes(file.read_bytes())
+        told(of_misses(work / "photos", work, args.requests), args.requests, args.modules)
 
 
 def told(calls: Counter[tuple[str, str]], requests: int, most: int) -> None:

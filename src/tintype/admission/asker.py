@@ -29,9 +29,7 @@ class Whose(NamedTuple):
     client: str
 
 
-class Asker(
-    msgspec.Struct, frozen=True, dict=True
-):  # some are made for a miss, for a twentieth of what a frozen data class takes
+class Asker(msgspec.Struct, frozen=True, dict=True):  # made for a twentieth of what a frozen data class takes
     """One request's side of it.
 
     Attributes:

@@ -28,18 +28,19 @@ class Fair:
         """Charge a name for work that begins."""
         self._virtual = max(self._tags.get(name, 0.0), self._virtual)
         self._tags[name] = self._virtual + cost / weight
-        self._forget()
+        if len(self._tags) > _MOST:
+            self._forget()
 
     def owes(self, name: str, cost: float, most: float) -> None:
         """Charge a name for what it costs beside its work, whatever its weight: it owes at most so much."""
         tag = self._tag(name)
         self._tags[name] = max(tag, min(self._virtual + most, tag + cost))
-        self._forget()
+        if len(self._tags) > _MOST:
+            self._forget()
 
     def _forget(self) -> None:
-        if len(self._tags) > _MOST:
-            behind = {one: tag for one, tag in self._tags.items() if tag > self._virtual}
-            self._tags = behind if len(behind) <= _MOST else {}
+        behind = {one: tag for one, tag in self._tags.items() if tag > self._virtual}
+        self._tags = behind if len(behind) <= _MOST else {}
 
     def _tag(self, name: str) -> float:
         return max(self._tags.get(name, 0.0), self._virtual)

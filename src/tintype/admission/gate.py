@@ -13,7 +13,6 @@ from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation, kind_of
 from tintype.admission.handed import Handed
 from tintype.admission.pressure import Outlook
-from tintype.admission.queue import Rules
 from tintype.admission.refusals import Refusals, like
 from tintype.admission.remembered import remember
 from tintype.admission.trials import Trials
@@ -89,17 +88,13 @@ class Gate:
         lock: AbstractContextManager[object] | None = None,
     ) -> None:
         self.expected = expected
+        self.rules = backlog.rules  # by which the work that is let in is done
         self._lock = nullcontext() if lock is None else lock
         self._backlog, self._patience, self._most = backlog, patience, most
         self._crowds, self._pressed = Crowds(_CALM_S), Crowds(_CALM_S)
         self._refusals, self._trials, self._handed = Refusals(), Trials(_TRIAL_S), Handed(backlog)
         self._waits = Waits()
         self._owed: dict[Whose, float] = {}
-
-    @property
-    def rules(self) -> Rules:
-        """By which the work that is let in is done."""
-        return self._backlog.rules
 
     @contextmanager
     def fetching(self, asker: Asker, host: str, now: float, *, waited_s: float = 0.0) -> Iterator[None]:

@@ -100,6 +100,11 @@ class Hosts:
             self._leave(host)
             raise
 
+    def free(self, name: str) -> bool:
+        """Tell whether a host may be asked now, without a wait."""
+        host = self._hosts.get(name)
+        return self._has_slot(host) and not host.breaker.is_open if host else self._running < self._limits.fetches
+
     def ended(self, host: _Host, visit: Visit, error: BaseException | None) -> None:
         """Note how a visit went, and give its slot back."""
         try:
@@ -126,7 +131,7 @@ class Hosts:
     # Slots
 
     async def _slot(self, host: _Host, asker: Asker) -> None:
-        free = host.has_room and not host.line and self._running < self._limits.fetches
+        free = self._has_slot(host)
         if host.breaker.is_open and (not free or host.breaker.wait_s(self._clock.monotonic()) > 0):
             raise self._refused("open", self._resting(host))
         if free:
@@ -139,6 +144,9 @@ class Hosts:
             if not self._left_line(host, turn) and not turn.item.cancelled() and turn.item.exception() is None:
                 self._leave(host)  # its slot came, and too late
             raise
+
+    def _has_slot(self, host: _Host) -> bool:
+        return host.has_room and not host.line and self._running < self._limits.fetches
 
     def _join(self, host: _Host, asker: Asker) -> Waiting[asyncio.Future[None]]:
         """Put one in a host's line, where it may have another one leave. Raises SourceBusy."""

@@ -102,4 +102,9 @@ def _key(binding: Binding, rung: Rung) -> str:
 @lru_cache(1024)  # variants of one source come together, and each asks more than once
 def _key_of(tenant: str, digest: str, rung: Rung) -> str:
     epoch = str(RENDER_EPOCH).encode()
-    return fingerprint(b"rung", tenant.encode(), digest.encode(), canonical_bytes(rung), epoch)
+    return fingerprint(b"rung", tenant.encode(), digest.encode(), _name_of(rung), epoch)
+
+
+@lru_cache(64)  # there are a few rungs, of all sources
+def _name_of(rung: Rung) -> bytes:
+    return canonical_bytes(rung)

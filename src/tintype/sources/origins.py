@@ -81,12 +81,13 @@ class Origins:
         """
         host, now = want.ref.host, self._clock.monotonic()
         scheme, fetcher = self._fetcher(want.ref.url)
-        # Weighed here, as who has no room is told so before he stands in line for the host, and with the slot again, as others
-        # have come meanwhile: charged only then, so that who waits for a slow host takes nobody's turn, but for a moment who was
-        # handed on by the server's thread (web/turnaway.py).
-        shed = None if known else self._gate.weigh_again(want.asker, host, now)
-        if shed is not None:
-            raise shed
+        # Who is to stand in line for the host is weighed before, to be told at once if there is no room, and with the slot again,
+        # as others have come meanwhile: charged only then, so that who waits for a slow host takes nobody's turn, but for a
+        # moment who was handed on by the server's thread (web/turnaway.py).
+        if known is None and not self._hosts.free(host):
+            shed = self._gate.weigh_again(want.asker, host, now)
+            if shed is not None:
+                raise shed
         async with self._hosts.visit(host, want.ref.url, want.asker) as visit:
             with nullcontext() if known else self._ticket(want, visit.started, visit.started - now):
                 began()
