@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 import pyvips
 
 from tests.worker.pictures import gradient, translucent
+from tintype.core.plan import Load
+from tintype.worker.codecs import libvips
 from tintype.worker.pixels import Image
+
+Loader: TypeAlias = Callable[[memoryview, Load], Image]
 
 EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
 _OWN = ("vips-sequential", "filename")
@@ -44,6 +49,23 @@ def picture(width: int = 201, height: int = 103) -> Any:
 def cut_out(width: int = 201, height: int = 103) -> Any:
     """Return the same with alpha."""
     return np.dstack([picture(width, height), translucent(width, height)[:, :, 3]])
+
+
+def both(loader: Loader, data: bytes, load: Load) -> tuple[Image, Image]:
+    """Decode with a loader of ours, and with libvips."""
+    return loader(memoryview(data), load), libvips.load(memoryview(data), load)
+
+
+def equally_shown(loader: Loader, data: bytes, load: Load, most: int = 20_000_000) -> None:
+    """Compare what is shown, if anything is, of images of up to so many pixels."""
+    try:
+        ours, theirs = both(loader, data, load)
+    except pyvips.Error:
+        with pytest.raises(pyvips.Error):
+            libvips.load(memoryview(data), load)
+        return
+    if theirs.width * theirs.height <= most:
+        same_or_refused(ours, theirs)
 
 
 def facts(image: Image) -> dict[str, Any]:
