@@ -7,8 +7,8 @@ block, which BLAS does at several times the speed of a loop over taps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from math import ceil, floor
 from typing import NamedTuple, TypeVar, cast
 
@@ -82,9 +82,8 @@ def _read(source: Rows, out: Floats, first: int, box: tuple[int, int]) -> None:
     for row in range(0, len(out), some):
         part = out[row : row + some]
         top, bottom = (first + row) * down, min((first + row + len(part)) * down, source.height)
-        light = _light(source.read(top, bottom), (len(part), boxes), box)
-        for band, values in enumerate(light):
-            part[:, band * boxes : (band + 1) * boxes] = values
+        bands = [part[:, band * boxes : (band + 1) * boxes] for band in range(source.bands)]
+        _light(source.read(top, bottom), bands, box)
 
 
 def _down(held: Floats, blocks: Sequence[Block]) -> Floats:
@@ -107,15 +106,34 @@ def _across(rows: Floats, axis: Axis) -> Floats:
     return out
 
 
-def _light(strip: Bytes, shape: tuple[int, int], box: tuple[int, int]) -> Iterable[Light]:
-    """Return premultiplied linear light by band, averaged over boxes: so many down and across."""
-    below, beside = shape[0] * box[0] - strip.shape[0], shape[1] * box[1] - strip.shape[1]
-    if below or beside:
-        strip = np.asarray(cv2.copyMakeBorder(strip, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
-        strip = strip.reshape(strip.shape[0], strip.shape[1], -1)
-    if strip.shape[2] in (1, 3):
-        return _split(boxed(looked_up(strip, transfer.to_light()), shape))
-    return (boxed(band, shape) for band in _premultiplied(_split(strip)))
+def _light(strip: Bytes, bands: Sequence[Floats], box: tuple[int, int]) -> None:
+    """Fill bands with premultiplied linear light, averaged over boxes: of so many pixels down and across."""
+    if len(bands) in (1, 3) and box == (1, 1):
+        for band, stored in zip(bands, _split(strip), strict=True):
+            cv2.LUT(stored, _light_as_floats(), band)
+        return
+    shape = bands[0].shape
+    strip = _completed(strip, (shape[0] * box[0], shape[1] * box[1]))
+    if len(bands) in (1, 3):
+        averaged = _split(boxed(looked_up(strip, transfer.to_light()), shape))
+    else:
+        averaged = [boxed(light, shape) for light in _premultiplied(_split(strip))]
+    for band, light in zip(bands, averaged, strict=True):
+        band[:] = light
+
+
+def _completed(strip: Bytes, shape: tuple[int, int]) -> Bytes:
+    """Repeat the last row and column until the last boxes are full."""
+    below, beside = shape[0] - strip.shape[0], shape[1] - strip.shape[1]
+    if not (below or beside):
+        return strip
+    strip = np.asarray(cv2.copyMakeBorder(strip, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
+    return strip.reshape(*shape, -1)
+
+
+@cache
+def _light_as_floats() -> Floats:
+    return transfer.to_light().astype(np.float32)
 
 
 def _split(pixels: npt.NDArray[T]) -> Sequence[npt.NDArray[T]]:
