@@ -187,7 +187,7 @@ class Simulation:
             self._end(request, refused=True)
             return
         request.charge = render
-        self.queue.join(Place(request, request.asker, ms, work.peak_bytes), self.now)
+        self.queue.join(Place(request, request.asker, ms, work.peak_bytes, heavy=render.heavy), self.now)
         if request.asker.lane is INTERACTIVE:
             self._looked_at = self.now
 
@@ -216,7 +216,7 @@ class Simulation:
             self.queue.ended(place, self.now)
             request = place.item
             work = request.work
-            self.expectation.learn((work.kind, 0), work.predicted_ms, took_ms)
+            self.gate.learn((work.kind, 0), work.predicted_ms, took_ms)
             self.expectation.likely.learn(request.asker, took_ms)
             self._leave(request)
             self.made += 1
@@ -262,7 +262,7 @@ class Simulation:
         self._holds(len(self.backlog) <= self.most, "more was let in than may be")
         self._holds(len(queue) <= len(self.backlog), "something waits that was not let in")
         idle = self.free and math.isinf(rules.memory_bytes)
-        light = [place for place in queue.waiting if idle and place.ms <= rules.heavy_ms]
+        light = [place for place in queue.waiting if idle and not place.heavy]
         spared = self.free == 1 < rules.workers and self.now - self._looked_at <= rules.heavy_patience_s
         waits = any(place.asker.lane is INTERACTIVE or not spared for place in light)
         self._holds(not waits, "a worker is idle while work waits")

@@ -57,3 +57,22 @@ def test_what_is_remembered_is_bounded() -> None:
         expected.learn(("jpeg", number), 1.0, 1.0)
         expected.learn_fetch(f"host{number}", 1.0)
     assert len(expected._kinds) == len(expected._hosts) == 1000
+
+
+def test_a_machine_is_slow_where_most_kinds_of_work_take_longer_than_predicted() -> None:
+    expected = Expectation(50.0)
+    assert expected.slowness == 1.0
+    for name in ("a", "b", "c"):
+        learn(expected, name, 3.0)
+    assert expected.slowness == pytest.approx(3.0, rel=0.01)
+    for name, ratio in (("a", 0.5), ("b", 0.5), ("c", 8.0)):
+        learn(expected, name, ratio)
+    assert expected.slowness == 1.0  # one that is mispredicted does not make it slow, nor is it ever fast
+    for number in range(10):
+        learn(expected, f"late {number}", 2.0)
+    assert expected.slowness == pytest.approx(2.0, rel=0.01)
+
+
+def learn(expected: Expectation, name: str, ratio: float) -> None:
+    for _ in range(100):
+        expected.learn((name, 0), 10.0, 10.0 * ratio)

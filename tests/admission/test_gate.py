@@ -115,6 +115,19 @@ def test_heavy_work_leaves_a_worker_to_the_rest() -> None:
 # The gate
 
 
+def test_what_takes_long_as_the_machine_is_slow_is_not_heavy_for_that() -> None:
+    whole = load()
+    door = gate(whole)
+    assert door.render(A, 400, 0.0).heavy
+    for _ in range(100):
+        door.learn(("jpeg", 5), 50.0, 100.0)
+    slow = door.render(A, 400, 0.0)
+    assert not slow.heavy
+    door.learn(("jpeg", 5), 50.0, 1.0)
+    door.leave(slow)
+    assert door.render(A, 501, 0.0).heavy
+
+
 def gate(whole: Backlog, most: int = 1000) -> Gate:
     return Gate(whole, Expectation(50.0), Patience(0.25, 0.25), most=most)
 

@@ -15,11 +15,13 @@ A = Asker("a")
 PREFETCH = Asker("a", lane=Lane.PREFETCH)
 RULES = Rules(workers=2, heavy_ms=250.0, heavy_patience_s=2.0, memory_bytes=1000.0, target_s=0.5, interval_s=1.0)
 ASKERS = st.builds(Asker, st.sampled_from("abc"), st.sampled_from(["", "x"]), st.sampled_from(Lane))
-PLACES = st.builds(Place[str], st.just(""), ASKERS, st.sampled_from([5.0, 50.0, 900.0]), st.sampled_from([0.0, 600.0]))
 
 
 def place(asker: Asker = A, ms: float = 50.0, *, peak_bytes: float = 0.0, brief: bool = False) -> Place[str]:
-    return Place("", asker, ms, peak_bytes, brief)
+    return Place("", asker, ms, peak_bytes, brief, heavy=ms > RULES.heavy_ms)
+
+
+PLACES = st.builds(place, ASKERS, st.sampled_from([5.0, 50.0, 900.0]), peak_bytes=st.sampled_from([0.0, 600.0]))
 
 
 def queue(*places: Place[str], rules: Rules = RULES, at: float = 0.0) -> Queue[str]:

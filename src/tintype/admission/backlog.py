@@ -25,6 +25,7 @@ class Charge:
     fetched: bool
     since: float = 0.0
     wait_s: float = 0.0
+    heavy: bool = False  # by the rules, when it was let in
 
 
 @dataclass(slots=True)
@@ -40,10 +41,14 @@ _Ahead: TypeAlias = Sequence[tuple[Whose, _Sum]]
 
 
 class Backlog:
-    """The sum of charges, which workers work off by the rules."""
+    """The sum of charges, which workers work off by the rules.
+
+    `slowness`: how many times as long as predicted work takes. What takes long as the machine is slow is not heavy for that.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        self.slowness = 1.0
         self._sums: dict[tuple[bool, Whose], _Sum] = {}
         self._charges: set[Charge] = set()
 
@@ -52,7 +57,7 @@ class Backlog:
 
     def add(self, asker: Asker, ms: float, *, fetched: bool) -> Charge:
         """Charge work to who asks for it, until it is taken off."""
-        charge = Charge(asker, asker.whose, ms, fetched)
+        charge = Charge(asker, asker.whose, ms, fetched, heavy=self.heavy(ms))
         self._charges.add(charge)
         self._change(charge, 1)
         return charge
@@ -70,11 +75,14 @@ class Backlog:
             total = self._sums[which] = _Sum(charge.asker.weight)
         total.count += sign
         total.ms += sign * charge.ms
-        heavy = charge.ms > self.rules.heavy_ms
-        total.heavy += sign * heavy
-        total.light_ms += sign * charge.ms * (not heavy)
+        total.heavy += sign * charge.heavy
+        total.light_ms += sign * charge.ms * (not charge.heavy)
         if not total.count:
             del self._sums[which]
+
+    def heavy(self, ms: float) -> bool:
+        """Tell whether work of so many milliseconds is heavy."""
+        return ms > self.rules.heavy_ms * self.slowness
 
     def count(self, asker: Asker) -> int:
         """Return how much work is of this tenant's client, whatever its size."""
@@ -86,7 +94,7 @@ class Backlog:
 
         With nothing there, it is the new work's own.
         """
-        heavy = ms > self.rules.heavy_ms
+        heavy = self.heavy(ms)
         taken, count = 0.0, 0
         for (_, whose), total in self._sums.items():
             if (whose.tenant, whose.client) == (asker.tenant, asker.client):
@@ -119,7 +127,7 @@ class Backlog:
             low = [(whose, total) for whose, total in ahead if whose.lane is not Lane.INTERACTIVE]
             own, _ = self._own(low, asker, ms)
             wait_ms = max(wait_ms, (shared(_ms(low), weights, asker, own) - ms) / workers)
-        if ms <= self.rules.heavy_ms and self.rules.workers > 1:
+        if not self.heavy(ms) and self.rules.workers > 1:
             light = ((whose, total.light_ms) for whose, total in ahead)
             wait_ms = min(wait_ms, shared(light, weights, asker, own_light) - ms)
         return wait_ms / 1000
@@ -138,7 +146,7 @@ class Backlog:
         heavy = sum(total.ms for total in own) - light
         if self.rules.workers == 1:
             return light + heavy + ms, light + ms
-        if ms > self.rules.heavy_ms:
+        if self.heavy(ms):
             return heavy + ms + min(light, heavy + ms), light
         return light + ms + min(heavy, light + ms), light + ms
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
+from statistics import median_low
 from typing import TypeAlias
 
 from tintype.admission.likely import Likely
@@ -17,6 +19,7 @@ Kind: TypeAlias = tuple[str, int]
 _OWN, _ALL = 0.1, 0.05
 # A correction beyond this is a defect of the table, or an attack on it.
 _LEAST, _MOST = 0.125, 16.0
+_LAST = 8  # kinds that tell how slow the machine is
 _FETCH_S = 0.05  # of a host that nothing was fetched from yet
 
 
@@ -32,6 +35,15 @@ class Expectation:
     def of(self, kind: Kind, predicted_ms: float) -> float:
         """Return milliseconds of a worker that work will take."""
         return predicted_ms * self._kinds.get(kind, self._all)
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long as predicted work takes, at least 1: of a slow machine, which no kind is mispredicted for.
+
+        It is the median of the kinds that were done last.
+        """
+        last = list(islice(reversed(self._kinds.values()), _LAST))
+        return max(1.0, median_low(last)) if last else 1.0
 
     def learn(self, kind: Kind, predicted_ms: float, took_ms: float) -> None:
         """Note how long a worker had work that was predicted to take so long."""

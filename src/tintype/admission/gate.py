@@ -11,6 +11,7 @@ from tintype.admission.asker import Asker, Lane, Whose
 from tintype.admission.backlog import Backlog, Charge
 from tintype.admission.crowds import Crowds
 from tintype.admission.expect import Expectation, kind_of
+from tintype.admission.expect import Kind as WorkKind
 from tintype.admission.handed import Handed
 from tintype.admission.pressure import Outlook
 from tintype.admission.refusals import Refusals, like
@@ -183,7 +184,7 @@ class Gate:
 
     def _refused(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> Shed | None:
         every_s = self._weighed_s(ms)
-        found = self._refusals.of(asker, now, heavy=self._heavy(ms), fetched=fetched, every_s=every_s)
+        found = self._refusals.of(asker, now, heavy=self._backlog.heavy(ms), fetched=fetched, every_s=every_s)
         if found is not None:
             with self._lock:
                 self._owes(asker)
@@ -211,7 +212,7 @@ class Gate:
         if isinstance(error, Shed):  # the deadline of one says nothing of others
             self._owes(asker)
             client = asker.client if self._backlog.count(asker) else None
-            these = like(asker, client, heavy=self._heavy(ms), fetched=fetched)
+            these = like(asker, client, heavy=self._backlog.heavy(ms), fetched=fetched)
             excess_s = found.wait_s - found.patience_s
             self._refusals.note(these, error, now, excess_s=excess_s, every_s=self._weighed_s(ms))
         return error
@@ -229,6 +230,12 @@ class Gate:
         """Learn from a ticket for a render that a worker begins."""
         with self._lock:
             self._waits.learn(self._kind(ticket.asker, ticket.ms), ticket.wait_s, now - ticket.since, now)
+
+    def learn(self, kind: WorkKind, predicted_ms: float, took_ms: float) -> None:
+        """Learn how long a worker had work that was predicted to take so long."""
+        with self._lock:
+            self.expected.learn(kind, predicted_ms, took_ms)
+            self._backlog.slowness = self.expected.slowness
 
     def leave(self, ticket: Charge) -> None:
         with self._lock:
@@ -298,10 +305,7 @@ class Gate:
             return self._backlog.wait_s(asker, ms, fetched=fetched) * self._waits.factor(self._kind(asker, ms), now)
 
     def _kind(self, asker: Asker, ms: float) -> Kind:
-        return asker.whose, self._heavy(ms)
-
-    def _heavy(self, ms: float) -> bool:
-        return ms > self.rules.heavy_ms
+        return asker.whose, self._backlog.heavy(ms)
 
     def _patience_s(self, asker: Asker, wait_s: float, after_s: float, now: float) -> float:
         crowd_s = _after_fetch(self._patience.crowd_s, after_s)

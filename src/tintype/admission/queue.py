@@ -41,15 +41,18 @@ class Rules:
 
 @dataclass(slots=True, eq=False)
 class Place(Generic[T]):
-    """An item in the queue, or with a worker. `brief`: work that takes next to nothing, and goes first in its lane."""
+    """An item in the queue, or with a worker.
+
+    `brief`: work that takes next to nothing, and goes first in its lane. `heavy`: by the rules, when it was let in.
+    """
 
     item: T
     asker: Asker
     ms: float
     peak_bytes: float = 0.0
     brief: bool = False
+    heavy: bool = False
     since: float = 0.0
-    heavy: bool = False  # by the rules of the queue it has joined
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ class Queue(Generic[T]):
     def join(self, place: Place[T], now: float) -> None:
         if not self.waiting:
             self._good_at = now
-        place.since, place.heavy = now, place.ms > self.rules.heavy_ms
+        place.since = now
         self.waiting.append(place)
         if not place.heavy and not place.brief:
             self._light_came = now

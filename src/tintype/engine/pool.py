@@ -231,7 +231,7 @@ class Pool:
             return Place(task, task.asker, ms=0.0, brief=True)
         ms = self._gate.expected.of(task.kind, task.cost.cpu_ms)
         task.ticket = self._gate.render(task.asker, ms, now)
-        return Place(task, task.asker, ms, task.cost.peak_bytes)
+        return Place(task, task.asker, ms, task.cost.peak_bytes, heavy=task.ticket.heavy)
 
     def _leave(self, place: Place[Task]) -> None:
         """Take a task that nobody waits for any more out of the queue; one that runs runs on."""
@@ -277,7 +277,7 @@ class Pool:
                 self._learn(task, (now - task.started_at) * 1000)
 
     def _learn(self, task: Task, took_ms: float) -> None:
-        self._gate.expected.learn(task.kind, task.cost.cpu_ms, took_ms)
+        self._gate.learn(task.kind, task.cost.cpu_ms, took_ms)
         if task.asker.invested:  # it came of a fetch; where the source was there, so may be a rung, which takes less
             self._gate.expected.likely.learn(task.asker, took_ms)
 
