@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from msgspec import structs
 
 from tests.admission.simulation import IN_TIME_S, PREFETCH, Outcome, Simulation, Stream, Work, asks, steady, tenants
 from tintype.admission.asker import Asker, Lane
@@ -73,7 +74,8 @@ def test_tenants_that_want_most_of_the_node_lose_nothing_to_one_that_floods(seed
     flooding = Stream(Asker("flood"), 20 * CAPACITY, steady(MS))
     outcomes = run(flooding, *tenants(9, 0.09 * CAPACITY, steady(MS)), seed=seed)
     flood = outcomes.pop("flood//INTERACTIVE")
-    assert sum(each.asked - each.in_time for each in outcomes.values()) == 0
+    asked, in_time = (sum(getattr(each, name) for each in outcomes.values()) for name in ("asked", "in_time"))
+    assert asked - in_time <= 0.001 * asked
     assert flood.in_time / 30 >= 0.1 * CAPACITY
 
 
@@ -151,28 +153,45 @@ def test_of_mixed_work_the_capacity_is_answered_in_the_mix_that_is_asked_for(tim
     assert outcome.done_ms / outcome.in_time == pytest.approx(mean_ms, rel=0.05)
 
 
+# Parts of requests and what each takes, of kinds that a URL tells apart; none is heavy, but for a slow machine.
+MIX = {
+    "https://x/thumb.jpg": (asks("https://x/thumb.jpg", 160), 0.6, 12.0),
+    "https://x/2k.jpg": (asks("https://x/2k.jpg", 512), 0.3, MS),
+    "https://x/large.jpg": (asks("https://x/large.jpg", 1280), 0.1, 160.0),
+}
+MIX_MS = sum(part * ms for _, part, ms in MIX.values())
+
+
 @pytest.mark.parametrize(
     ("workers", "times", "slowness"), [(1, 2, 1), (1, 10, 1), (2, 2, 1), (2, 5, 2), (2, 10, 1), (16, 10, 1)]
 )
 def test_of_mixed_work_no_kind_is_refused_more_often_than_others(workers: int, times: int, slowness: float) -> None:
-    """Kinds that a URL tells apart, none of them heavy but for a slow machine. By chance, parts would be off by 0.01."""
-    kinds = {
-        "https://x/thumb.jpg": (160, 12.0, 0.6),
-        "https://x/2k.jpg": (512, MS, 0.3),
-        "https://x/l.jpg": (1280, 160.0, 0.1),
-    }
-    mean_ms = sum(ms * part for _, ms, part in kinds.values())
-    capacity, seconds = 1000 * workers / mean_ms / slowness, 240 / workers * slowness
-    streams = [
-        Stream(asks(url, width), times * capacity * part, steady(ms)) for url, (width, ms, part) in kinds.items()
-    ]
+    capacity, seconds = 1000 * workers / MIX_MS / slowness, 240 / workers * slowness
+    streams = [Stream(asker, times * capacity * part, steady(ms)) for asker, part, ms in MIX.values()]
     node = Simulation(streams, replace(RULES, workers=workers), seed=1)
     node.slowness = slowness
-    outcomes = node.run(seconds)
-    done = {url: outcomes[f"a/{url}/INTERACTIVE"].done_ms for url in kinds}
-    for url, (_, ms, part) in kinds.items():
-        assert done[url] / sum(done.values()) == pytest.approx(ms * part / mean_ms, abs=0.03)
-    assert sum(done.values()) >= 0.95 * capacity * seconds * mean_ms
+    done = check_mix(node.run(seconds), within=0.03)  # by chance it would be off by 0.01
+    assert done >= 0.95 * capacity * seconds * MIX_MS
+
+
+@pytest.mark.parametrize("clients", [10, 1000])
+def test_of_the_mixed_work_of_many_clients_no_kind_is_refused_more_often(clients: int) -> None:
+    capacity = 2000 / MIX_MS
+    streams = [
+        Stream(structs.replace(asker, client=f"{number}"), 10 * capacity * part / clients, steady(ms))
+        for asker, part, ms in MIX.values()
+        for number in range(clients)
+    ]
+    done = check_mix(run(*streams, seed=1, seconds=60), within=0.05)
+    assert done >= 0.85 * capacity * 60 * MIX_MS
+
+
+def check_mix(outcomes: dict[str, Outcome], *, within: float) -> float:
+    """Check that the mix that was done in time is the one asked for; returns how many milliseconds of work that was."""
+    done = {url: outcomes[f"a/{url}/INTERACTIVE"].done_ms for url in MIX}
+    for url, (_, part, ms) in MIX.items():
+        assert done[url] / sum(done.values()) == pytest.approx(part * ms / MIX_MS, abs=within)
+    return sum(done.values())
 
 
 @pytest.mark.parametrize("seed", SEEDS)

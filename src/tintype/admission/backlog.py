@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -90,17 +90,17 @@ class Backlog:
         return sum(total.count for (_, whose), total in self._sums.items() if (whose.tenant, whose.client) == who)
 
     def usual_ms(self, asker: Asker, ms: float) -> float:
-        """Return what a client's work takes in the mean that is heavy as new work of so many milliseconds is, or not.
+        """Return what work takes in the mean that is heavy as new work of so many milliseconds is, or not: its client's own.
 
-        With nothing there, it is the new work's own.
+        Where that has none, of all; with nothing there, it is the new work's own.
         """
         heavy = self.heavy(ms)
-        taken, count = 0.0, 0
-        for (_, whose), total in self._sums.items():
-            if (whose.tenant, whose.client) == (asker.tenant, asker.client):
-                taken += total.ms - total.light_ms if heavy else total.light_ms
-                count += total.heavy if heavy else total.count - total.heavy
-        return taken / count if count else ms
+        own = [
+            total
+            for (_, whose), total in self._sums.items()
+            if (whose.tenant, whose.client) == (asker.tenant, asker.client)
+        ]
+        return _mean(own, heavy) or _mean(self._sums.values(), heavy) or ms
 
     def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
         """Predict how long new work of an asker would wait for a worker, in seconds.
@@ -108,7 +108,8 @@ class Backlog:
         Before it come its client's own work, and of what its tenant's other clients and the other tenants want in its lane
         and in those above, what their shares give them meanwhile. Heavy work delays the rest on all workers but one, in turn
         with it, and work that is still being fetched does not delay what is fetched. Lower lanes leave one of several workers
-        free, and so have one less for their own.
+        free, and so have one less for their own. What is new counts as what its kind takes in the mean, heavy work or the rest:
+        of a client's requests none waits longer than others for what it costs, though the more of that is under way.
         """
         workers = self._workers(asker)
         if len(self._charges) < workers:
@@ -120,6 +121,7 @@ class Backlog:
         ]
         if sum(total.count for _, total in ahead) < workers:
             return 0.0
+        ms = self.usual_ms(asker, ms)
         own, own_light = self._own(ahead, asker, ms)
         weights = {whose.tenant: total.weight for whose, total in ahead}
         wait_ms = (shared(_ms(ahead), weights, asker, own) - ms) / self.rules.workers
@@ -149,6 +151,14 @@ class Backlog:
         if self.heavy(ms):
             return heavy + ms + min(light, heavy + ms), light
         return light + ms + min(heavy, light + ms), light + ms
+
+
+def _mean(sums: Iterable[_Sum], heavy: bool) -> float:
+    count, ms = 0, 0.0
+    for total in sums:
+        count += total.heavy if heavy else total.count - total.heavy
+        ms += total.ms - total.light_ms if heavy else total.light_ms
+    return ms / count if count else 0.0
 
 
 def _ms(ahead: _Ahead) -> Iterator[tuple[Whose, float]]:
