@@ -19,6 +19,7 @@ GET = "go install github.com/tsenart/vegeta/v12@latest"
 IN_TIME_S = 1.0
 _TIMEOUT_S = 10  # of a client
 _GRACE_S = 60.0
+_LAST = 19  # of nice(1)
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,24 @@ class Due:
 
 @dataclass(frozen=True)
 class Attack:
-    """Requests at a steady rate, each asked for once, all with the same further headers ("Name: value")."""
+    """Requests at a steady rate, each asked for once, all with the same further headers ("Name: value").
+
+    `behind`: by a client that gets what the rest of the machine leaves, as if it had one of its own.
+    """
 
     due: Sequence[Due]
     per_s: float
     headers: tuple[str, ...] = ()
+    behind: bool = False
 
 
 @dataclass
 class Heard:
     """What became of a load. Seconds from when a request was due to the last byte of its answer.
 
-    `each_s`: answered in time, by the second of the load that they were due in. `client_s`: CPU seconds of the client,
-    which shares the machine with what it asks.
+    `each_s`: answered in time, by the second of the load that they were due in. `lasted_s`: between the first and the last
+    that left, more than `seconds` if the client could not keep up. `client_s`: CPU seconds of the client, which shares the
+    machine with what it asks.
     """
 
     seconds: float
@@ -52,6 +58,7 @@ class Heard:
     refused: list[float] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
     each_s: Counter[int] = field(default_factory=Counter)
+    lasted_s: float = 0.0
     client_s: float = 0.0
 
     @property
@@ -104,7 +111,7 @@ def together(attacks: Sequence[Attack], folder: Path) -> list[Heard]:
 def _attack(attack: Attack, folder: Path) -> Heard:
     seconds = len(attack.due) / attack.per_s
     before = _ended_cpu_s()
-    binary = run(attack.due, attack.per_s, seconds, folder, attack.headers)
+    binary = run(attack.due, attack.per_s, seconds, folder, attack.headers, behind=attack.behind)
     client_s = _ended_cpu_s() - before
     lines = subprocess.run(
         [str(program()), "encode", "-to", "json", str(binary)], capture_output=True, check=True
@@ -122,7 +129,13 @@ def _ended_cpu_s() -> float:
 
 
 def run(
-    due: Sequence[Due], per_s: float, seconds: float, folder: Path, headers: tuple[str, ...] = (), *options: str
+    due: Sequence[Due],
+    per_s: float,
+    seconds: float,
+    folder: Path,
+    headers: tuple[str, ...] = (),
+    *options: str,
+    behind: bool = False,
 ) -> Path:
     """Ask for each in turn, again and again, for some seconds; returns the file of vegeta's results.
 
@@ -133,10 +146,12 @@ def run(
         folder: of the file, which the next run there overwrites.
         headers: of every request, "Name: value".
         options: further ones of `vegeta attack`.
+        behind: see `Attack`.
     """
     targets, found = folder / "targets", folder / "results"
     targets.write_text("".join(f"GET {one.url}\n" for one in due))
-    command = [str(program()), "attack", "-targets", str(targets), "-output", str(found), "-max-body", "0"]
+    command = ["nice", "-n", str(_LAST)] if behind else []
+    command += [str(program()), "attack", "-targets", str(targets), "-output", str(found), "-max-body", "0"]
     command += ["-duration", f"{seconds}s", "-timeout", f"{_TIMEOUT_S}s"]
     command += ["-rate", f"{round(per_s * 100)}/100s" if per_s else "0"]
     command += [] if "-max-workers" in options else ["-max-workers", "10000"]
@@ -149,7 +164,9 @@ def _heard(due: Sequence[Due], seconds: float, lines: list[bytes]) -> Heard:
     kinds = {one.url: one.kind for one in due}
     heard = Heard(seconds, Counter(one.kind for one in due))
     results = [json.loads(line) for line in lines]
-    began = min((_at(result) for result in results), default=0.0)
+    left = [_at(result) for result in results]
+    began = min(left, default=0.0)
+    heard.lasted_s = max(left, default=0.0) - began
     for result in results:
         took = result["latency"] / 1e9
         if result["code"] == 200:

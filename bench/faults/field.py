@@ -116,6 +116,18 @@ def _row(case: str, what: str, found: float | None, target: str, holds: bool) ->
     return {"case": case, "what": what, "found": found, "target": target, "verdict": "holds" if holds else "FAILS"}
 
 
+def joined(before: Heard, after: Heard) -> Heard:
+    """Return what became of a load before and after another as of one: machines change their speed from minute to minute."""
+    kinds = before.good.keys() | after.good.keys()
+    return Heard(
+        before.seconds + after.seconds,
+        before.asked + after.asked,
+        {kind: before.good.get(kind, []) + after.good.get(kind, []) for kind in kinds},
+        before.refused + after.refused,
+        before.others + after.others,
+    )
+
+
 def slower(beside: Heard, alone: Heard) -> float:
     """Return the 99th percentile of answer times of one load, of that of the other."""
     return (beside.good_ms(99) or float("inf")) / (alone.good_ms(99) or 1.0)

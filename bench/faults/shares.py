@@ -1,4 +1,7 @@
-"""Shares: prefetches beside what somebody looks at, a tenant that floods nine others, giants beside thumbnails."""
+"""Shares: prefetches beside what somebody looks at, a tenant that floods nine others, giants beside thumbnails.
+
+Who floods does so from behind all others: real ones have machines of their own, and take none of the cores that the node has.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.cells import CACHE, Want
-from bench.faults.field import Field, Row, at_least, at_most, below, named, slower, told
+from bench.faults.field import Field, Row, at_least, at_most, below, joined, named, slower, told
 from bench.mixes import Kind
 from bench.node import KEY, SALT
 from bench.openload import Attack, Due, together
@@ -33,12 +36,14 @@ def priorities(field: Field) -> Iterator[Row]:
     with _site(field) as server:
         asking = field.asking(server)
         most = field.capacity(asking, server.port, "renders")
-        alone = field.attack(asking, 0.5 * most, seconds)
+        before = field.attack(asking, 0.5 * most, seconds / 2)
         looked = Attack(list(asking.some(0.5 * most * seconds)), 0.5 * most)
-        prefetched = Attack(list(asking.some(12 * most * seconds)), 12 * most, ("Sec-Purpose: prefetch",))
+        prefetched = Attack(list(asking.some(12 * most * seconds)), 12 * most, ("Sec-Purpose: prefetch",), behind=True)
         beside, behind = together([looked, prefetched], field.folder)
+        alone = joined(before, field.attack(asking, 0.5 * most, seconds / 2))
     yield at_least("priorities", "interactive answered", beside.answered, 0.9995)
     yield at_most("priorities", "p99, of that alone", slower(beside, alone), 2)
+    yield told("priorities", "prefetches asked for, of capacity", 12 * seconds / max(seconds, behind.lasted_s))
     yield told("priorities", "prefetches answered in time, of capacity", behind.per_s / most)
 
 
@@ -52,15 +57,16 @@ def fairness(field: Field) -> Iterator[Row]:
         flood, *others = (named(iter(field.asking(below(server, f"/{name}"))), name) for name in names)
         quiet = itertools.chain.from_iterable(zip(*others, strict=True))
         per_s = 0.05 * most * len(others)
-        attacks = [_of(flood, 20 * most, seconds), _of(quiet, per_s, seconds)]
+        attacks = [_of(flood, 20 * most, seconds, behind=True), _of(quiet, per_s, seconds)]
         flooding, rest = together(attacks, field.folder)
     yield at_most("fairness", "lost by the nine", 1 - rest.answered, 0.001)
     yield told("fairness", "p99 of the nine, ms", rest.good_ms(99))
+    yield told("fairness", "asked for by the tenth, of capacity", 20 * seconds / max(seconds, flooding.lasted_s))
     yield told("fairness", "answered to the tenth in time, of capacity", flooding.per_s / most)
 
 
-def _of(due: Iterator[Due], per_s: float, seconds: float) -> Attack:
-    return Attack(list(itertools.islice(due, max(1, int(per_s * seconds)))), per_s)
+def _of(due: Iterator[Due], per_s: float, seconds: float, *, behind: bool = False) -> Attack:
+    return Attack(list(itertools.islice(due, max(1, int(per_s * seconds)))), per_s, behind=behind)
 
 
 def mixed(field: Field) -> Iterator[Row]:
@@ -70,13 +76,14 @@ def mixed(field: Field) -> Iterator[Row]:
     with field.origin(_THUMBNAILS, {"giant.avif": _giant()}) as base, field.serving(base) as server:
         asking = field.asking(server, _THUMBNAILS)
         per_s = 0.3 * field.capacity(asking, server.port, "thumbnails")
-        alone = field.attack(asking, per_s, seconds)
+        before = field.attack(asking, per_s, seconds / 2)
         large = [
             Due(f"http://127.0.0.1:{server.port}{server.path(f'g{number}/giant.avif', Want.of('jpg', 1280))}", "giant")
             for number in range(int(giants * seconds))
         ]
         thumbnails = Attack(list(asking.some(per_s * seconds)), per_s)
         beside, heavy = together([thumbnails, Attack(large, giants)], field.folder)
+        alone = joined(before, field.attack(asking, per_s, seconds / 2))
     yield at_most("mixed", "thumbnails' p99, of that alone", slower(beside, alone), 3)
     yield at_least("mixed", "thumbnails answered", beside.answered, 0.9995)
     yield told("mixed", "40 MP AVIFs answered", sum(map(len, heavy.good.values())))
