@@ -12,7 +12,7 @@ from tests.admission.test_gate import RULES, A
 from tests.admission.test_handed import wants
 from tintype.admission.asker import Asker
 from tintype.admission.backlog import Backlog, Charge
-from tintype.admission.expect import Expectation
+from tintype.admission.expect import Expectation, kind_of
 from tintype.admission.gate import Gate, Patience, source_of
 from tintype.core.errors import Shed
 from tintype.core.formats import Format
@@ -75,6 +75,10 @@ def renders(gate: Gate) -> None:
     gate.leave(ticket)
 
 
+def learns(gate: Gate) -> None:
+    gate.learn(kind_of((PLAN,)), 50.0, 60.0)
+
+
 def lets_go(gate: Gate) -> None:
     gate.hand_on(wants(3), "host", NOW)
     gate.let_go(source_of(wants(3)))
@@ -90,6 +94,7 @@ ASKED: dict[str, Callable[[Gate], object]] = {
     "hand_on": lambda gate: gate.hand_on(wants(2), "host", NOW),
     "let_go": lets_go,
     "weigh_again": lambda gate: gate.weigh_again(wants(2), "host", NOW),
+    "learn": learns,
     "owed": lambda gate: gate.owed(),
     "admit": lambda gate: gate.admit(A, 50.0, NOW),
     "weigh": lambda gate: gate.weigh(A, 50.0, NOW),
