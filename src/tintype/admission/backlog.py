@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from tintype.admission.asker import Asker, Lane, Whose
 from tintype.admission.queue import Rules
 from tintype.admission.turns import shared
 
 
-@dataclass(slots=True, eq=False)
-class Charge:
+class Charge(msgspec.Struct, eq=False):
     """Work that has been let in: whose it is, and the milliseconds of a worker that it is expected to take.
 
     `fetched`: its source is there, so that it needs nothing but a worker. `since` then it waits for one, for
@@ -28,8 +28,7 @@ class Charge:
     heavy: bool = False  # by the rules, when it was let in
 
 
-@dataclass(slots=True)
-class _Sum:
+class _Sum(msgspec.Struct):
     weight: float
     count: int = 0
     heavy: int = 0

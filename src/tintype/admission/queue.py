@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import msgspec
+
 from tintype.admission.asker import Asker, Lane, Whose
 from tintype.admission.fair import Fair
 from tintype.admission.turns import Turns
@@ -39,8 +41,7 @@ class Rules:
     interval_s: float = 1.0
 
 
-@dataclass(slots=True, eq=False)
-class Place(Generic[T]):
+class Place(msgspec.Struct, Generic[T], eq=False):
     """An item in the queue, or with a worker.
 
     `brief`: work that takes next to nothing, and goes first in its lane. `heavy`: by the rules, when it was let in.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass, field
+
+import msgspec
 
 from tintype.cache.tier import SlowTier, allowed, matches, under_way, weight_of
 from tintype.core.entry import Entry, Selector
@@ -13,12 +14,11 @@ from tintype.core.purges import Purges
 from tintype.ports import Telemetry
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(msgspec.Struct, frozen=True):
     entry: Entry
     generation: int
     weight: int
-    written: asyncio.Event = field(default_factory=asyncio.Event)  # or given up
+    written: asyncio.Event = msgspec.field(default_factory=asyncio.Event)  # or given up
 
 
 class Behind:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from tintype.admission.asker import Asker
 from tintype.admission.backlog import Charge
@@ -20,8 +21,7 @@ from tintype.engine.turnover import Owner
 _NO_COST = Cost()
 
 
-@dataclass(slots=True, eq=False)
-class Task:
+class Task(msgspec.Struct, eq=False):
     """A request. The caller keeps the descriptors open while it waits; a worker gets copies."""
 
     id: int
@@ -36,7 +36,7 @@ class Task:
     kind: Kind = ("", 0)
     ticket: Charge | None = None
     images: int = 0  # how much of a worker's life it counts for: a probe for nothing
-    future: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    future: asyncio.Future[Any] = msgspec.field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = 0.0
     started_at: float | None = None
     again: bool = False  # whether the first worker that got it broke before it began it

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from tintype.core.limits import Limits
 from tintype.engine.settings import Isolation
 
@@ -12,8 +14,7 @@ from tintype.engine.settings import Isolation
 Owner: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """What a worker has done so far."""
 
     images: int = 0

@@ -13,9 +13,10 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+import msgspec
 
 from tintype.core.entry import Selector
 from tintype.core.errors import Misconfigured
@@ -35,8 +36,7 @@ _UNSEEN = 64  # bytes in temporary files are made room for by this part of the r
 _TRUSTED = 4096  # files remembered as checked, for `open`
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(msgspec.Struct, frozen=True):
     """A body to keep, and what it goes by.
 
     A body of which there is a file (its name, from `temporary`, its size final) is moved in; where it is not kept, it is

@@ -10,6 +10,8 @@ from enum import Enum
 from functools import lru_cache
 from math import log
 
+import msgspec
+
 from tintype.core.binding import Binding
 
 # Longest lifetime believed, in seconds: what RFC 9111 asks a cache to take for "forever" (2^31), and far enough.
@@ -33,8 +35,7 @@ class Rules:
     stale_if_error_s: float = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """What an origin said of an answer's lifetime, header values as sent, "" = absent."""
 
     cache_control: str = ""
@@ -45,8 +46,7 @@ class Said:
     versioned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(msgspec.Struct, frozen=True):
     """Unix seconds until which an answer is fresh, may be used while asking, and may be used because asking failed."""
 
     fresh_until: float

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from tintype.admission.asker import Asker
 from tintype.core.formats import Format
@@ -67,8 +68,7 @@ class Engine(Runner, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True):
     """Results of a run: facts and bytes by plan, and how long it queued (seconds)."""
 
     done: Done

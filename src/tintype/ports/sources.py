@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
+import msgspec
+
 from tintype.admission.asker import Asker
 from tintype.core.binding import Binding
 from tintype.core.entry import Selector
@@ -146,8 +148,7 @@ class Sink(Protocol):
     def write(self, chunk: bytes, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True):
     """What an origin said. `unchanged`: it confirmed the known bytes. Header values as sent, "" = absent."""
 
     unchanged: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
@@ -16,11 +15,10 @@ from tintype.core.plan import Plan
 from tintype.ports import Lease
 
 
-@dataclass(slots=True)
-class Timings:
+class Timings(msgspec.Struct):
     """What a request takes its time for: seconds by phase, its lane and its plan. Mutable while it runs, like a stopwatch."""
 
-    phases: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, float] = msgspec.field(default_factory=dict)
     # hit, miss, shared (waited for another's render), renewed, private, degraded (another result)
     outcome: str = "miss"
     fetched: bool = False  # the origin was asked

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+import msgspec
+
 from tintype.admission.asker import Asker, Whose
 from tintype.admission.breaker import Breaker
 from tintype.admission.expect import Expectation
@@ -22,8 +24,7 @@ from tintype.ports import Clock, Telemetry
 _REMEMBERED = 1000
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(msgspec.Struct):
     """One call while it is under way. `first_byte_s`: when the answer began, as far as that is known."""
 
     url: str

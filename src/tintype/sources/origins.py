@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 from msgspec.structs import replace
 
 from tintype.admission.asker import Asker
@@ -22,8 +22,7 @@ from tintype.sources.hosts import Hosts, Visit
 from tintype.sources.spool import Body, Spool
 
 
-@dataclass(frozen=True)
-class Want:
+class Want(msgspec.Struct, frozen=True, dict=True):
     """A source as one caller asks for it."""
 
     asker: Asker
@@ -39,8 +38,7 @@ class Want:
         return binding_key(self.tenant, self.ref.url, self.ref.buster, self.forwarded.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Got:
+class Got(msgspec.Struct, frozen=True):
     """What a fetch brought: `body` and the file it is in, or None where the origin confirmed the known bytes."""
 
     binding: Binding

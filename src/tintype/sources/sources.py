@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
@@ -64,8 +65,7 @@ class _Failure:
     error: SourceError
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(msgspec.Struct, frozen=True):
     tenant: str
     url: str
     body: Body

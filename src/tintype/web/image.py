@@ -269,12 +269,12 @@ def _check_secret(tenant: Tenant, request: Request) -> None:
 
 async def _unless_gone(work: Any, receive: Receive) -> Any:
     """Wait for work, but not longer than the client does. None: the client went away first, and the work was cancelled."""
-    here, left = asyncio.current_task(), False
+    here, left, over = asyncio.current_task(), False, False
     assert here is not None
 
     def leave(gone: asyncio.Task[None]) -> None:
         nonlocal left
-        if not gone.cancelled():
+        if not over and not gone.cancelled():
             left = True
             here.cancel()
 
@@ -287,7 +287,7 @@ async def _unless_gone(work: Any, receive: Receive) -> Any:
             return None
         raise
     finally:
-        gone.remove_done_callback(leave)
+        over = True
         gone.cancel()
 
 
