@@ -70,7 +70,7 @@ def resolve_ways(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Poli
 _ANYWHERE = SourceRef(url="")
 
 
-@lru_cache(1024)  # some 5 KB each
+@lru_cache(1024)  # some 3 KB each, with `plan._shape`
 def _ways(pipeline: Pipeline, info: ImageInfo, offer: Offer, policy: Policy) -> Ways:
     return _resolved(pipeline, info, offer, policy, ladder_of(info, policy))
 
