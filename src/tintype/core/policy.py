@@ -16,7 +16,7 @@ class Light(Name):
 class ShrinkTable(Name):
     """How far a decoder may scale down while it decodes (see `core.loading`)."""
 
-    MEASURED = "measured"  # never below one and a half times the target: what looks like a reduction of the full image
+    MEASURED = "measured"  # never below 1.25 times the target: what looks like a reduction of the full image
     IMGPROXY = "imgproxy"  # down to the target itself, and sizes rounded after decoding, as imgproxy does
 
 
