@@ -35,7 +35,7 @@ def strip(image: Image, save: Save, *, animated: bool) -> Image:
         return image if animated else _keep(image, lambda field: field not in _ANIMATION)
     kept = _TECHNICAL | (_ANIMATION if animated else frozenset()) | (_COPYRIGHT if save.keep_copyright else frozenset())
     rights = {"iptc-data": iptc.rights(blob(image, "iptc-data")), "xmp-data": xmp.rights(blob(image, "xmp-data"))}
-    image = _keep(image.copy(xres=_SCREEN_RESOLUTION, yres=_SCREEN_RESOLUTION), kept.__contains__)
+    image = _keep(image, kept.__contains__, xres=_SCREEN_RESOLUTION, yres=_SCREEN_RESOLUTION)
     for field, value in rights.items():
         if value and save.keep_copyright:
             image.set_type(BLOB, field, value)
@@ -69,8 +69,9 @@ def with_exif(image: Image, exif: bytes) -> Image:
     return image
 
 
-def _keep(image: Image, wanted: Callable[[str], bool]) -> Image:
-    image = image.copy()
+def _keep(image: Image, wanted: Callable[[str], bool], **changes: float) -> Image:
+    """Return the image with the fields that are wanted, and changes of its header."""
+    image = image.copy(**changes)
     for field in image.get_fields():
         if field not in _HEADER and not wanted(field):
             image.remove(field)

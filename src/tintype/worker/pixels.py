@@ -54,7 +54,9 @@ def with_blob(image: Image, field: str, value: bytes) -> Image:
 
 def with_pixels(image: Image, pixels: Image) -> Image:
     """Return pixels, at most as many across and down, with the image's header fields; its own are never asked for."""
-    header = without(image, "vips-sequential").extract_area(0, 0, pixels.width, pixels.height)
+    header = without(image, "vips-sequential")
+    if (header.width, header.height) != (pixels.width, pixels.height):
+        header = header.extract_area(0, 0, pixels.width, pixels.height)
     return header.insert(pixels, 0, 0)
 
 
