@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,11 +22,28 @@ from tests.e2e.test_images import path
 from tintype.web.front import CONTROL
 
 
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def until_kept(data: Path) -> None:
+    """Wait until a result and what its source's URL means are on disk, which is behind the answer."""
+
+    def rows(file: str, table: str) -> int:
+        with contextlib.closing(sqlite3.connect(f"file:{data / file}?mode=ro", uri=True, timeout=10)) as index:
+            return int(index.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    until(lambda: rows("cache/index", "entry") and rows("sources/bindings.sqlite", "binding"))
+
+
 def test_a_killed_front_serves_again_and_its_cache_is_warm(tmp_path: Path, origin: Origin) -> None:
     origin.pages["/k.jpg"] = Page(picture(seed=30), headers={"Cache-Control": "max-age=600"})
     with running(tmp_path, OPEN) as node:
         first = node.ask(path(origin, "k.jpg"))
-        time.sleep(0.5)  # results are written to disk behind the answer
+        until_kept(tmp_path / "var")
         (front,) = node.children()
         os.kill(front, signal.SIGKILL)
         killed = time.monotonic()
@@ -58,7 +78,7 @@ def test_sigterm_lets_running_requests_end(tmp_path: Path, origin: Origin) -> No
         answers = []
         asking = threading.Thread(target=lambda: answers.append(node.ask(path(origin, "d.jpg"))))
         asking.start()
-        time.sleep(0.4)
+        until(lambda: origin.count("/d.jpg") == 1)
         node.process.send_signal(signal.SIGTERM)
         asking.join(60)
         assert [a.status for a in answers] == [200]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Awaitable
 
 import psutil
 import pytest
@@ -113,8 +115,8 @@ async def test_a_typed_refusal_comes_through(engine: Benches) -> None:
 
 async def test_a_full_queue_refuses_at_once_and_what_waits_is_answered(engine: Benches) -> None:
     bench = await engine(gate=patient(1, most=4))
-    running = asyncio.create_task(bench.say("sleep 0.3"))
-    await asyncio.sleep(0.05)
+    running = asyncio.create_task(bench.say("sleep 1"))
+    await bench.at_work()
     waiting = [asyncio.create_task(bench.say(f"echo {n}")) for n in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(Shed, match=r"limits\.render_queue"):
@@ -124,8 +126,8 @@ async def test_a_full_queue_refuses_at_once_and_what_waits_is_answered(engine: B
 
 async def test_a_deadline_in_the_queue_costs_no_work_and_counts_for_nothing(engine: Benches) -> None:
     bench = await engine(gate=patient(1, most=2))
-    running = asyncio.create_task(bench.say("sleep 0.5"))
-    await asyncio.sleep(0.05)
+    running = asyncio.create_task(bench.say("sleep 1"))
+    await bench.at_work()
     for _ in range(3):  # each leaves the queue, which has one place
         with pytest.raises(DeadlinePassed):
             await bench.say("keep 1000000", within_s=0.05, digest="d")
@@ -144,8 +146,8 @@ async def test_a_deadline_already_passed_starts_nothing(engine: Benches) -> None
 
 async def test_cancelled_in_the_queue_leaves_it(engine: Benches) -> None:
     bench = await engine(gate=patient(1, most=2))
-    running = asyncio.create_task(bench.say("sleep 0.3"))
-    await asyncio.sleep(0.05)
+    running = asyncio.create_task(bench.say("sleep 1"))
+    await bench.at_work()
     waiting = asyncio.create_task(bench.say("exit 7"))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -159,8 +161,8 @@ async def test_cancelled_in_the_queue_leaves_it(engine: Benches) -> None:
 async def test_cancelled_while_running_runs_to_its_end_and_the_worker_lives(engine: Benches) -> None:
     bench = await engine()
     before = await bench.say("pid")
-    running = asyncio.create_task(bench.say("sleep 0.2"))
-    await asyncio.sleep(0.05)
+    running = asyncio.create_task(bench.say("sleep 1"))
+    await bench.at_work()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -206,14 +208,22 @@ async def test_two_crashes_poison_the_plan_of_that_source_and_tenant_alone(engin
     assert bench.metric("poison_ledger") == 1
 
 
+async def _unless_poisoned(probing: Awaitable[ImageInfo]) -> ImageInfo | None:
+    with contextlib.suppress(Poisoned):
+        return await probing
+    return None
+
+
 async def test_poison_wears_off(engine: Benches) -> None:
-    bench = await engine(poison_s=0.5)
+    bench = await engine(poison_s=3.0)
     for _ in range(2):
         with pytest.raises(BrokenImage):
             await bench.probe("try segfault", digest="bad")
     assert bench.metric("poison_ledger") == 1
-    await asyncio.sleep(0.6)
-    assert (await bench.probe("echo x", digest="bad")).width == 1
+    async with asyncio.timeout(60):
+        while (info := await _unless_poisoned(bench.probe("echo x", digest="bad"))) is None:  # noqa: ASYNC110 - by the clock
+            await asyncio.sleep(0.05)
+    assert info.width == 1
     assert bench.metric("poison_ledger") == 0
 
 

@@ -56,6 +56,18 @@ def _messages(body: bytes, status: int) -> tuple[dict[str, Any], dict[str, Any]]
     return start, {"type": "http.response.body", "body": body}
 
 
+async def until_listening(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
+
+
 @asynccontextmanager
 async def served(stand: Stand, seen: Seen) -> AsyncIterator[str]:
     port = free_port()
@@ -64,8 +76,8 @@ async def served(stand: Stand, seen: Seen) -> AsyncIterator[str]:
         app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1, websockets=False
     )
     serving = asyncio.ensure_future(server.serve())
-    await asyncio.sleep(0.2)
     try:
+        await until_listening(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.stop()  # type: ignore[no-untyped-call]

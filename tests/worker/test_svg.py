@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from tests.worker.pictures import decoded, run, svg
 from tintype.core.errors import BrokenImage, ImageError, ImageTooLarge, UnsupportedImage
 from tintype.core.formats import Format
-from tintype.worker import css
-from tintype.worker.svg import sanitise
+from tintype.worker.svg import css, sanitise
 
 XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
 XHTML = 'xmlns:h="http://www.w3.org/1999/xhtml"'

@@ -8,7 +8,7 @@ from bench.bombs import svg_uses
 from tests.worker.pictures import svg
 from tintype.core.errors import ImageTooLarge
 from tintype.worker.svg import sanitise
-from tintype.worker.svguses import Uses
+from tintype.worker.svg.uses import Uses
 
 Element = tuple[str, str | None, str | None] | None
 

@@ -12,9 +12,9 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from tintype.core.errors import BrokenImage, ImageTooLarge, UnsupportedImage
-from tintype.worker import css
-from tintype.worker.svgnames import Namespaces
-from tintype.worker.svguses import MAX_ADDED, Uses
+from tintype.worker.svg import css
+from tintype.worker.svg.names import Namespaces
+from tintype.worker.svg.uses import MAX_ADDED, Uses
 
 MAX_BYTES = 20_000_000  # of a document, inflated
 _MAX_DEPTH = 512
