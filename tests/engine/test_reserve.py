@@ -96,3 +96,10 @@ async def test_workers_of_answers_stand_back_behind_the_server_a_little(engine: 
     worker = await bench.a_worker()
     assert os.getpriority(os.PRIO_PROCESS, worker) == min(19, own + EngineSettings().nice)
     assert os.sched_getscheduler(worker) == os.sched_getscheduler(0)
+
+
+async def test_a_worker_is_out_of_reach_of_a_terminal_but_shares_the_cpu_by_nice(engine: Benches) -> None:
+    """Between sessions Linux shares the CPU evenly (sched_autogroup), however nice their processes are."""
+    worker = await (await engine()).a_worker()
+    assert os.getpgid(worker) != os.getpgid(0)
+    assert os.getsid(worker) == os.getsid(0)

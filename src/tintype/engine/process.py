@@ -109,7 +109,10 @@ def _scratch() -> IO[bytes]:
 
 
 def _popen(command: Sequence[str], stdin: int, stderr: int, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start with the socket as descriptor 0, in a session of its own so that no terminal signals it."""
+    """Start with the socket as descriptor 0, in a process group of its own so that no terminal signals it.
+
+    Not in a session of its own: Linux shares the CPU between sessions first (sched_autogroup), where `nice` counts for nothing.
+    """
     return subprocess.Popen(  # noqa: S603 - our own program
         command,
         stdin=stdin,
@@ -117,7 +120,7 @@ def _popen(command: Sequence[str], stdin: int, stderr: int, env: Mapping[str, st
         stderr=stderr,
         env=env,
         close_fds=True,
-        start_new_session=True,
+        process_group=0,
     )
 
 

@@ -23,7 +23,9 @@ class EngineSettings:
     workers: int = setting(0, "Worker processes; 0 = one for each core.", most=1024)
     isolation: Isolation = setting(Isolation.NODE, "When a worker is replaced: node, tenant or image.")
     nice: int = setting(
-        5, "How far workers stand back behind the server's own threads and other processes, as nice(2) has it.", most=19
+        10,
+        "How far workers stand back behind the server's own threads and other processes, as nice(2) has it.",
+        most=19,
     )
     heavy_ms: float = setting(
         250.0, "Predicted time in ms above which a render is heavy: while others come, such leave one worker to them."
