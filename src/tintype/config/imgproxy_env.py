@@ -111,11 +111,12 @@ def _unsupported(name: str, text: str, known: set[str]) -> Iterator[str]:
 
 
 def _address(name: str, text: str, host: str, port: str) -> Iterator[Given]:
-    """`:8080`, `host:8080`, `[::1]:8080`; as in Go, an empty host is every interface."""
+    """`:8080`, `host:8080`, `[::1]:8080`; as in Go, an empty host is every interface, and localhost this machine's IPv4."""
     given_host, colon, given_port = text.strip().rpartition(":")
     if text.startswith(("unix:", "/")) or not colon or not given_port.isdecimal() or int(given_port) > 65535:
         raise Misconfigured(f"{PREFIX}{name}: {text!r} is not allowed; it takes :port, host:port or [address]:port")
-    yield Given(tuple(host.split(".")), given_host.strip("[]") or "0.0.0.0", PREFIX + name)  # noqa: S104
+    address = {"": "0.0.0.0", "localhost": "127.0.0.1"}.get(given_host, given_host.strip("[]"))  # noqa: S104
+    yield Given(tuple(host.split(".")), address, PREFIX + name)
     yield Given(tuple(port.split(".")), int(given_port), PREFIX + name)
 
 
