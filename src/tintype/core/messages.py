@@ -94,7 +94,7 @@ class Probed(Value, frozen=True):
 
 
 class Done(Value, frozen=True):
-    """Results in the order of the job's plans; `cpu_ms` is CPU time, those of the phases are wall time; rss in bytes afterwards."""
+    """Results in the order of the job's plans; `cpu_ms` is CPU time, those of phases wall time; rss in bytes, after the job."""
 
     id: int
     results: tuple[Result, ...]
