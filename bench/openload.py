@@ -32,15 +32,27 @@ class Due:
 
 @dataclass(frozen=True)
 class Attack:
-    """Requests at a steady rate, each asked for once, all with the same further headers ("Name: value").
+    """Requests at a steady rate.
 
-    `behind`: by a client that gets what the rest of the machine leaves, as if it had one of its own.
+    Attributes:
+        due: what to ask for, in turn.
+        per_s: how often; 0 = as often as the server answers `-max-workers`, which is one of the options then.
+        headers: of every request, "Name: value".
+        behind: by a client that gets what the rest of the machine leaves, as if it had one of its own.
+        lasting_s: for so long, again and again; 0 = each once.
+        options: further ones of `vegeta attack`.
     """
 
     due: Sequence[Due]
     per_s: float
     headers: tuple[str, ...] = ()
     behind: bool = False
+    lasting_s: float = 0.0
+    options: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return self.lasting_s or len(self.due) / self.per_s
 
 
 @dataclass
@@ -79,6 +91,11 @@ class Heard:
     def good_ms(self, percent: float) -> float | None:
         return _percentile_ms([took for times in self.good.values() for took in times], percent)
 
+    @property
+    def asked_per_s(self) -> float:
+        """How often it was asked, by a client that may not have kept up."""
+        return self.asked.total() / max(self.lasted_s, self.seconds)
+
     def refused_ms(self, percent: float) -> float | None:
         return _percentile_ms(self.refused, percent)
 
@@ -109,15 +126,14 @@ def together(attacks: Sequence[Attack], folder: Path) -> list[Heard]:
 
 
 def _attack(attack: Attack, folder: Path) -> Heard:
-    seconds = len(attack.due) / attack.per_s
     before = _ended_cpu_s()
-    binary = run(attack.due, attack.per_s, seconds, folder, attack.headers, behind=attack.behind)
+    binary = _run(attack, folder)
     client_s = _ended_cpu_s() - before
     lines = subprocess.run(
         [str(program()), "encode", "-to", "json", str(binary)], capture_output=True, check=True
     ).stdout
     binary.unlink()
-    heard = _heard(attack.due, seconds, lines.splitlines())
+    heard = _heard(attack, lines.splitlines())
     heard.client_s = client_s
     return heard
 
@@ -128,50 +144,33 @@ def _ended_cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def run(
-    due: Sequence[Due],
-    per_s: float,
-    seconds: float,
-    folder: Path,
-    headers: tuple[str, ...] = (),
-    *options: str,
-    behind: bool = False,
-) -> Path:
-    """Ask for each in turn, again and again, for some seconds; returns the file of vegeta's results.
-
-    Args:
-        due: what to ask for.
-        per_s: how often; 0 = as often as the server answers `-max-workers`, which is one of the options then.
-        seconds: for how long.
-        folder: of the file, which the next run there overwrites.
-        headers: of every request, "Name: value".
-        options: further ones of `vegeta attack`.
-        behind: see `Attack`.
-    """
+def _run(attack: Attack, folder: Path) -> Path:
+    """Return the file of vegeta's results, which the next run in that folder overwrites."""
     targets, found = folder / "targets", folder / "results"
-    targets.write_text("".join(f"GET {one.url}\n" for one in due))
-    command = ["nice", "-n", str(_LAST)] if behind else []
+    targets.write_text("".join(f"GET {one.url}\n" for one in attack.due))
+    command = ["nice", "-n", str(_LAST)] if attack.behind else []
     command += [str(program()), "attack", "-targets", str(targets), "-output", str(found), "-max-body", "0"]
-    command += ["-duration", f"{seconds}s", "-timeout", f"{_TIMEOUT_S}s"]
-    command += ["-rate", f"{round(per_s * 100)}/100s" if per_s else "0"]
-    command += [] if "-max-workers" in options else ["-max-workers", "10000"]
-    command += [part for header in headers for part in ("-header", header)]
-    subprocess.run([*command, *options], check=True, timeout=seconds + _TIMEOUT_S + _GRACE_S)
+    command += ["-duration", f"{attack.seconds}s", "-timeout", f"{_TIMEOUT_S}s"]
+    command += ["-rate", f"{round(attack.per_s * 100)}/100s" if attack.per_s else "0"]
+    command += [] if "-max-workers" in attack.options else ["-max-workers", "10000"]
+    command += [part for header in attack.headers for part in ("-header", header)]
+    subprocess.run([*command, *attack.options], check=True, timeout=attack.seconds + _TIMEOUT_S + _GRACE_S)
     return found
 
 
-def _heard(due: Sequence[Due], seconds: float, lines: list[bytes]) -> Heard:
-    kinds = {one.url: one.kind for one in due}
-    heard = Heard(seconds, Counter(one.kind for one in due))
+def _heard(attack: Attack, lines: list[bytes]) -> Heard:
+    kinds = {one.url: one.kind for one in attack.due}
+    heard = Heard(attack.seconds)
     results = [json.loads(line) for line in lines]
     left = [_at(result) for result in results]
     began = min(left, default=0.0)
     heard.lasted_s = max(left, default=0.0) - began
     for result in results:
-        took = result["latency"] / 1e9
+        took, kind = result["latency"] / 1e9, kinds[result["url"]]
+        heard.asked[kind] += 1
         if result["code"] == 200:
             heard.each_s[int(_at(result) - began)] += took <= IN_TIME_S
-            heard.good.setdefault(kinds[result["url"]], []).append(took)
+            heard.good.setdefault(kind, []).append(took)
         elif result["code"] in (429, 503):
             heard.refused.append(took)
         else:

@@ -11,47 +11,21 @@ must cost hits no more than hits in its place would. Of the capacity over a few 
 from __future__ import annotations
 
 import itertools
-import json
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bench import hits, load
 from bench.cells import Want, sources
 from bench.faults.field import Field, Row, at_least, at_most, told
-from bench.openload import Due, program, run
+from bench.openload import Attack, Due, Heard, together
 from bench.peers import Server
 
 # Of the requests. Of the hits, some over a connection of their own.
 _MEZZANINE, _COLD, _CHURN = 0.04, 0.01, 0.1
 _CLIENTS, _PROXIED, _NEW = 64, 512, 128  # connections at once: to find the capacity, of hits, of those anew connected
 _TIMES = (2, 5)
+_NAMES = ("hits", "hits anew connected", "mezzanine", "cold")
 _SOURCES = 6
-
-
-@dataclass(frozen=True)
-class _Part:
-    name: str
-    due: Sequence[Due]
-    per_s: float
-    options: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What vegeta counted: so many, asked for at such a rate, by status; in time; the 99th percentile."""
-
-    asked_per_s: float
-    statuses: dict[str, int]
-    in_time_per_s: float
-    p99_ms: float
-
-    @property
-    def others(self) -> int:
-        return sum(count for status, count in self.statuses.items() if status not in ("200", "429", "503"))
 
 
 def front(field: Field) -> Iterator[Row]:
@@ -62,21 +36,26 @@ def front(field: Field) -> Iterator[Row]:
         name = sources("jpeg2k", 1)[0].name
         known = _due(server, hits.prepare(server.node, f"{base}/hits/{name}"), "hit")
         cold, rungs = field.asking(server), _from_rungs(server)
-        most = _counted(run(known, 0, seconds, field.folder, (), *_over(_CLIENTS)), seconds).in_time_per_s
+        [few] = together([Attack(known, 0, lasting_s=seconds, options=_over(_CLIENTS))], field.folder)
         rendered = field.capacity(cold, server.port, "renders")
-        yield told("front", "hits a second", most)
+        yield told("front", "hits a second", few.per_s)
         for times in _TIMES:
-            parts = [
-                _Part("hits", known, times * most * (1 - _MEZZANINE - _COLD) * (1 - _CHURN), _over(_PROXIED)),
-                _Part("hits anew connected", known, times * most * (1 - _MEZZANINE - _COLD) * _CHURN, _ANEW),
-                _Part("mezzanine", _some(rungs, times * most * _MEZZANINE * seconds), times * most * _MEZZANINE),
-                _Part("cold", _some(cold, times * most * _COLD * seconds), times * most * _COLD),
+            per_s = times * few.per_s
+            hits_per_s = per_s * (1 - _MEZZANINE - _COLD)
+            hit = [
+                Attack(known, hits_per_s * (1 - _CHURN), lasting_s=seconds, options=_over(_PROXIED)),
+                Attack(known, hits_per_s * _CHURN, lasting_s=seconds, options=_ANEW),
             ]
-            made = _Part("rendered", _some(cold, rendered * seconds), rendered)
-            alone = _at_once([*(replace(part, due=known) for part in parts), made], seconds, field.folder)
+            others = [_each_once(rungs, per_s * _MEZZANINE, seconds), _each_once(cold, per_s * _COLD, seconds)]
+            in_their_place = [Attack(known, other.per_s, lasting_s=seconds) for other in others]
+            alone = together([*hit, *in_their_place, _each_once(cold, rendered, seconds)], field.folder)
             time.sleep(2)
-            yield from _judged(f"front {times}x", most, _hits(alone), _at_once(parts, seconds, field.folder))
+            yield from _judged(f"front {times}x", few.per_s, alone, together([*hit, *others], field.folder))
             time.sleep(2)
+
+
+def _each_once(due: Iterator[Due], per_s: float, seconds: float) -> Attack:
+    return Attack(list(itertools.islice(due, max(1, int(per_s * seconds)))), per_s)
 
 
 def _over(connections: int) -> tuple[str, ...]:
@@ -86,24 +65,24 @@ def _over(connections: int) -> tuple[str, ...]:
 _ANEW = ("-keepalive=false", *_over(_NEW))
 
 
-def _some(due: Iterator[Due], count: float) -> list[Due]:
-    return list(itertools.islice(due, max(1, int(count))))
-
-
-def _hits(found: dict[str, _Found]) -> float:
-    return found["hits"].in_time_per_s + found["hits anew connected"].in_time_per_s
-
-
-def _judged(case: str, most: float, alone: float, found: dict[str, _Found]) -> Iterator[Row]:
-    known = [found["hits"], found["hits anew connected"]]
-    yield at_least(case, "hits in time, of those where the rest are hits", _hits(found) / max(1.0, alone), 0.9)
-    yield told(case, "hits in time, of capacity", _hits(found) / most)
-    yield at_most(case, "hits refused", sum(one.statuses.get(code, 0) for one in known for code in ("429", "503")), 0)
-    yield at_most(case, "answers other than 200, 429, 503", sum(one.others for one in found.values()), 0)
-    for name, one in found.items():
+def _judged(case: str, most: float, alone: Sequence[Heard], heard: Sequence[Heard]) -> Iterator[Row]:
+    known, other = heard[:2], heard[2:]
+    hits_per_s = sum(one.per_s for one in known)
+    yield at_least(
+        case,
+        "hits in time, of those where the rest are hits",
+        hits_per_s / max(1.0, sum(one.per_s for one in alone[:2])),
+        0.9,
+    )
+    yield told(case, "hits in time, of capacity", hits_per_s / most)
+    yield at_most(case, "hits refused", sum(len(one.refused) for one in known), 0)
+    yield at_most(case, "answers other than 200, 429, 503", sum(one.others.total() for one in heard), 0)
+    for name, one in zip(_NAMES, heard, strict=True):
         yield told(case, f"{name}: asked for, a second", one.asked_per_s)
-        yield told(case, f"{name}: in time, a second", one.in_time_per_s)
-        yield told(case, f"{name}: p99, ms", one.p99_ms)
+        yield told(case, f"{name}: in time, a second", one.per_s)
+        yield told(case, f"{name}: p99, ms", one.good_ms(99) or 0.0)
+    for name, one in zip(_NAMES[2:], other, strict=True):
+        yield told(case, f"{name}: refused, p99, ms", one.refused_ms(99) or 0.0)
 
 
 def _due(server: Server, paths: Sequence[str], kind: str) -> list[Due]:
@@ -118,23 +97,3 @@ def _from_rungs(server: Server) -> Iterator[Due]:
     paths = (server.path(name, want) for want, name in asked)
     load.run(load.Load(server.port, itertools.islice(paths, 6 * _SOURCES), connections=2))
     return iter(Due(f"http://127.0.0.1:{server.port}{path}", "mezzanine") for path in paths)
-
-
-def _at_once(parts: Sequence[_Part], seconds: float, folder: Path) -> dict[str, _Found]:
-    def one(part: _Part) -> _Found:
-        own = folder / part.name.replace(" ", "-")
-        own.mkdir(exist_ok=True)
-        return _counted(run(part.due, part.per_s, seconds, own, (), *part.options), seconds)
-
-    with ThreadPoolExecutor(len(parts)) as threads:
-        return dict(zip((part.name for part in parts), threads.map(one, parts), strict=True))
-
-
-def _counted(results: Path, seconds: float) -> _Found:
-    """Have vegeta count: millions of results are too many to read here."""
-    command = [str(program()), "report", "-type", "json", "-buckets", "[0,1s]", str(results)]
-    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    results.unlink()
-    statuses = told["status_codes"]
-    soon = told["buckets"]["0"] - sum(count for status, count in statuses.items() if status != "200")
-    return _Found(told["rate"], statuses, max(0, soon) / seconds, told["latencies"]["99th"] / 1e6)
