@@ -16,11 +16,11 @@ def filled(text: str, case: str, rows: Sequence[Row], when: str) -> str:
     line = re.compile(rf"^(\| `[^`]*--case {case}` \|[^|]*\|).*$", re.MULTILINE)
     if not line.search(text):
         raise LookupError(f"{GUIDE.name} has no line for `--case {case}` in its table of proofs")
-    judged = "; ".join(_told(row) for row in rows if row["target"])
+    judged = "; ".join(_told(row, row["case"].removeprefix(case).strip()) for row in rows if row["target"])
     return line.sub(lambda match: f"{match[1]} {judged} ({when}) |", text)
 
 
-def _told(row: Row) -> str:
+def _told(row: Row, part: str) -> str:
     found = "never" if row["found"] is None else f"{row['found']:.4g}"
-    told = f"{row['what']}: {found}, goal {row['target']}"
+    told = f"{part + ': ' if part else ''}{row['what']}: {found}, goal {row['target']}"
     return told if row["verdict"] == "holds" else f"**{told}: missed**"
