@@ -1,6 +1,6 @@
 """Curves of `bench.overload`: what is answered in time against what is asked for, drawn and written into the guide.
 
-`scripts/bench overload` first, then `python -m bench.curves`.
+`scripts/bench overload` first, then `python -m bench.curves`. With bench/out/overload-mixed.json, of `--mix mixed`, its table too.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bench.page import filled, markdown, origin
 from bench.plot import colors, picture, text
 
 _ROOT = Path(__file__).resolve().parents[1]
-_FIGURES = _ROOT / "bench" / "out" / "overload.json"
-_GUIDE, _PICTURE = _ROOT / "docs" / "guide" / "overload.md", _ROOT / "docs" / "images" / "overload.svg"
+_FIGURES = {name: _ROOT / "bench" / "out" / f"{name}.json" for name in ("overload", "overload-mixed")}
+_GUIDE, _PICTURE = _ROOT / "docs" / "overload.md", _ROOT / "docs" / "images" / "overload.svg"
 
 _LEFT, _TOP, _WIDTH, _HEIGHT = 60, 40, 520, 240  # px, of the field that the curves are in
 _LEGEND = 130  # px, right of it
@@ -80,8 +80,7 @@ def told(saved: Mapping[str, Any]) -> str:
             "refused": row["refused"],
             "refused, p50 ms": row["refused p50"],
             "refused, p99 ms": row["refused p99"],
-            "mix off by": row["skew"],
-            "by chance": row.get("by chance"),
+            **({"mix off by": row["skew"], "by chance": row["by chance"]} if saved["facts"]["mix"] == "mixed" else {}),
             "peak MB": row["peak MB"],
             "back in s": row["back s"],
             "neither image nor refusal": sum(literal_eval(row["other"] or "{}").values()),
@@ -92,9 +91,9 @@ def told(saved: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    saved = json.loads(_FIGURES.read_text())
-    _PICTURE.write_text(curves(saved["rows"]))
-    _GUIDE.write_text(filled(_GUIDE.read_text(), {"overload": saved}, {"overload": told}))
+    saved = {name: json.loads(file.read_text()) for name, file in _FIGURES.items() if file.exists()}
+    _PICTURE.write_text(curves(saved["overload"]["rows"]))
+    _GUIDE.write_text(filled(_GUIDE.read_text(), saved, dict.fromkeys(saved, told)))
     print(f"wrote {_GUIDE.relative_to(_ROOT)} and {_PICTURE.relative_to(_ROOT)}")
 
 

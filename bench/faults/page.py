@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.faults.field import Row
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "overload.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "overload.md"
 
 
 def filled(text: str, case: str, rows: Sequence[Row], when: str) -> str:
