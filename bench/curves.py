@@ -1,6 +1,6 @@
 """Curves of `bench.overload`: what is answered in time against what is asked for, drawn and written into the guide.
 
-`scripts/bench overload` first, then `python -m bench.curves`. With bench/out/overload-mixed.json, of `--mix mixed`, its table too.
+`scripts/bench overload` first, then `python -m bench.curves`. What is saved as overload-mixed.json becomes a table of its own.
 """
 
 from __future__ import annotations
