@@ -29,7 +29,7 @@ from typing import Any
 from bench import carried, modes, page, plot
 from bench.cells import CELLS, Cell, sources
 from bench.field import Effort, Field
-from bench.peers import PEERS, Peer
+from bench.peers import PEERS, Peer, installed
 from bench.photos import ROOT
 from bench.report import report, table
 from bench.sides import Side, reference, row
@@ -40,10 +40,7 @@ LOOP = "pyvips"
 
 def here(names: Sequence[str]) -> list[Peer]:
     """Return the peers that can be started; tells which cannot, and how to get them."""
-    found = [PEERS[name] for name in names if name != LOOP and PEERS[name].program()]
-    for name in set(names) - {LOOP} - {peer.name for peer in found}:
-        print(f"not found: {name}; to have it measured: {PEERS[name].get}")
-    return found
+    return [PEERS[name] for name in installed([name for name in names if name != LOOP], PEERS)]
 
 
 def cells(peers: Sequence[Peer], wanted: Sequence[Cell], effort: Effort, *, loop: bool) -> list[dict[str, Any]]:

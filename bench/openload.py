@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -53,6 +54,11 @@ class Attack:
     @property
     def seconds(self) -> float:
         return self.lasting_s or len(self.due) / self.per_s
+
+
+def each_once(due: Iterable[Due], per_s: float, seconds: float, *, behind: bool = False) -> Attack:
+    """Return a load of so many seconds that asks for nothing twice."""
+    return Attack(list(itertools.islice(due, max(1, int(per_s * seconds)))), per_s, behind=behind)
 
 
 @dataclass
@@ -165,11 +171,11 @@ def _heard(attack: Attack, lines: list[bytes]) -> Heard:
     left = [_at(result) for result in results]
     began = min(left, default=0.0)
     heard.lasted_s = max(left, default=0.0) - began
-    for result in results:
+    for result, at in zip(results, left, strict=True):
         took, kind = result["latency"] / 1e9, kinds[result["url"]]
         heard.asked[kind] += 1
         if result["code"] == 200:
-            heard.each_s[int(_at(result) - began)] += took <= IN_TIME_S
+            heard.each_s[int(at - began)] += took <= IN_TIME_S
             heard.good.setdefault(kind, []).append(took)
         elif result["code"] in (429, 503):
             heard.refused.append(took)

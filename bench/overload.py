@@ -29,7 +29,7 @@ from bench.cells import sources
 from bench.collapse import collapsed
 from bench.mixes import MIXES, Kind, chance, drawn, skew, work
 from bench.openload import Due, attack
-from bench.peers import PEERS, Peer, Server, imgproxy, tintype
+from bench.peers import PEERS, Peer, Server, imgproxy, installed, tintype
 from bench.report import report
 from bench.tree import Peak, Tree, watching
 from tintype.admission.settings import AdmissionSettings
@@ -177,13 +177,6 @@ def back(asking: Asking, per_s: float, folder: Path, ended: float) -> float | No
     return None
 
 
-def found(names: Sequence[str]) -> list[str]:
-    """Return the sides that can be had here; tells how to get the others."""
-    for name in (name for name in names if not SIDES[name].program()):
-        print(f"not found: {name}; to have it measured: {SIDES[name].get}")
-    return [name for name in names if SIDES[name].program()]
-
-
 def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--times", default="0.8,2,5,10,0.8", help="multiples of the capacity")
@@ -199,7 +192,7 @@ def main() -> None:
     if openload.program() is None:
         raise SystemExit(f"this needs vegeta: {openload.GET}, or VEGETA_BIN=/path/to/vegeta")
     mix, rows = MIXES[args.mix], []
-    for name in found(args.peers.split(",")):
+    for name in installed(args.peers.split(","), SIDES):
         with ExitStack() as stack:
             work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tintype-bench-")))
             root = work / "sources"

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -207,6 +207,14 @@ PEERS = {
         Peer("thumbor", "thumbor", _thumbor, _thumbor_program, f"python -m venv ... && pip install {_THUMBOR}"),
     )
 }
+
+
+def installed(names: Sequence[str], peers: Mapping[str, Peer]) -> list[str]:
+    """Return the names of those that can be started here; tells how to get the others."""
+    here = [name for name in names if peers[name].program()]
+    for name in sorted(set(names) - set(here)):
+        print(f"not found: {name}; to have it measured: {peers[name].get}")
+    return here
 
 
 # A loop without a server

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from bench import hits, load
 from bench.cells import Want, sources
 from bench.faults.field import Field, Row, at_least, at_most, told
-from bench.openload import Attack, Due, Heard, together
+from bench.openload import Attack, Due, Heard, each_once, together
 from bench.peers import Server
 
 # Of the requests. Of the hits, some over a connection of their own.
@@ -46,16 +46,12 @@ def front(field: Field) -> Iterator[Row]:
                 Attack(known, hits_per_s * (1 - _CHURN), lasting_s=seconds, options=_over(_PROXIED)),
                 Attack(known, hits_per_s * _CHURN, lasting_s=seconds, options=_ANEW),
             ]
-            others = [_each_once(rungs, per_s * _MEZZANINE, seconds), _each_once(cold, per_s * _COLD, seconds)]
+            others = [each_once(rungs, per_s * _MEZZANINE, seconds), each_once(cold, per_s * _COLD, seconds)]
             in_their_place = [Attack(known, other.per_s, lasting_s=seconds) for other in others]
-            alone = together([*hit, *in_their_place, _each_once(cold, rendered, seconds)], field.folder)
+            alone = together([*hit, *in_their_place, each_once(cold, rendered, seconds)], field.folder)
             time.sleep(2)
             yield from _judged(f"front {times}x", few.per_s, alone, together([*hit, *others], field.folder))
             time.sleep(2)
-
-
-def _each_once(due: Iterator[Due], per_s: float, seconds: float) -> Attack:
-    return Attack(list(itertools.islice(due, max(1, int(per_s * seconds)))), per_s)
 
 
 def _over(connections: int) -> tuple[str, ...]:

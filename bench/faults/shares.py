@@ -14,7 +14,7 @@ from bench.cells import CACHE, Want
 from bench.faults.field import Field, Row, at_least, at_most, below, joined, named, slower, told
 from bench.mixes import Kind
 from bench.node import KEY, SALT
-from bench.openload import Attack, Due, together
+from bench.openload import Attack, Due, each_once, together
 from bench.peers import Server
 from bench.photos import picture
 from bench.strain import written
@@ -57,16 +57,12 @@ def fairness(field: Field) -> Iterator[Row]:
         flood, *others = (named(iter(field.asking(below(server, f"/{name}"))), name) for name in names)
         quiet = itertools.chain.from_iterable(zip(*others, strict=True))
         per_s = 0.05 * most * len(others)
-        attacks = [_of(flood, 20 * most, seconds, behind=True), _of(quiet, per_s, seconds)]
+        attacks = [each_once(flood, 20 * most, seconds, behind=True), each_once(quiet, per_s, seconds)]
         flooding, rest = together(attacks, field.folder)
     yield at_most("fairness", "lost by the nine", 1 - rest.answered, 0.001)
     yield told("fairness", "p99 of the nine, ms", rest.good_ms(99))
     yield told("fairness", "asked for by the tenth, of capacity", 20 * seconds / max(seconds, flooding.lasted_s))
     yield told("fairness", "answered to the tenth in time, of capacity", flooding.per_s / most)
-
-
-def _of(due: Iterator[Due], per_s: float, seconds: float, *, behind: bool = False) -> Attack:
-    return Attack(list(itertools.islice(due, max(1, int(per_s * seconds)))), per_s, behind=behind)
 
 
 def mixed(field: Field) -> Iterator[Row]:

@@ -85,8 +85,7 @@ class Backlog:
 
     def count(self, asker: Asker) -> int:
         """Return how much work is of this tenant's client, whatever its size."""
-        who = asker.tenant, asker.client
-        return sum(total.count for (_, whose), total in self._sums.items() if (whose.tenant, whose.client) == who)
+        return sum(total.count for total in self._of(asker))
 
     def usual_ms(self, asker: Asker, ms: float) -> float:
         """Return what work takes in the mean that is heavy as new work of so many milliseconds is, or not: its client's own.
@@ -94,12 +93,12 @@ class Backlog:
         Where that has none, of all; with nothing there, it is the new work's own.
         """
         heavy = self.heavy(ms)
-        own = [
-            total
-            for (_, whose), total in self._sums.items()
-            if (whose.tenant, whose.client) == (asker.tenant, asker.client)
-        ]
-        return _mean(own, heavy) or _mean(self._sums.values(), heavy) or ms
+        return _mean(self._of(asker), heavy) or _mean(self._sums.values(), heavy) or ms
+
+    def _of(self, asker: Asker) -> Iterator[_Sum]:
+        """Yield what a tenant's client wants, in whichever lane."""
+        who = asker.tenant, asker.client
+        return (total for (_, whose), total in self._sums.items() if (whose.tenant, whose.client) == who)
 
     def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
         """Predict how long new work of an asker would wait for a worker, in seconds.
