@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from tintype.admission.backlog import Backlog
-from tintype.admission.expect import Expectation
+from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience
-from tintype.admission.queue import Rules
+from tintype.admission.order.queue import Rules
+from tintype.admission.weighing.backlog import Backlog
 
 
 def patient(workers: int = 1, most: int = 10_000) -> Gate:

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.backlog import Backlog, Charge
-from tintype.admission.expect import Expectation
+from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience, Refusal
-from tintype.admission.queue import Place, Queue, Rules
+from tintype.admission.order.queue import Place, Queue, Rules
+from tintype.admission.weighing.backlog import Backlog, Charge
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.pipeline import Pipeline, Resize, SourceRef
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.admission.breaker import Breaker
+from tintype.admission.hosts.breaker import Breaker
 
 
 def broken(at: float = 0.0, draw: float = 0.5, **settings: float) -> Breaker:

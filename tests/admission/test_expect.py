@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.admission.expect import Expectation
+from tintype.admission.costs.expect import Expectation
 
 JPEG, AVIF = ("jpeg", 3), ("avif", 5)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.admission.fair import Fair
+from tintype.admission.order.fair import Fair
 
 COSTS = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=5)
 WEIGHTS = st.lists(st.sampled_from([1.0, 2.0, 5.0]), min_size=5, max_size=5)

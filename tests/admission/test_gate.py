@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.backlog import Backlog, Charge
-from tintype.admission.expect import Expectation, kind_of
+from tintype.admission.costs.expect import Expectation, kind_of
 from tintype.admission.gate import Gate, Patience, Refusal
-from tintype.admission.queue import Rules
-from tintype.admission.trials import Trials
+from tintype.admission.order.queue import Rules
+from tintype.admission.weighing.backlog import Backlog, Charge
+from tintype.admission.weighing.trials import Trials
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.formats import Format
 from tintype.core.plan import Cost, Load, Plan, Save

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.admission.gcra import Account, Policy, give_back, spend
+from tintype.admission.quota.gcra import Account, Policy, give_back, spend
 
 POLICIES = st.lists(
     st.builds(Policy, st.just(""), st.integers(1, 100_000), st.integers(1, 86_400)), min_size=1, max_size=3

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from tests.admission.test_gate import RULES, A
 from tintype.admission.asker import Asker
-from tintype.admission.backlog import Backlog
-from tintype.admission.expect import Expectation
+from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience, source_of
-from tintype.admission.handed import Handed
+from tintype.admission.weighing.backlog import Backlog
+from tintype.admission.weighing.handed import Handed
 from tintype.core.pipeline import Pipeline, SourceRef
 
 SOURCES = st.sampled_from(["x", "y", "z"])

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tintype.admission.gcra import Account, Policy, give_back, spend
-from tintype.admission.lease import Leased, Purse
+from tintype.admission.quota.gcra import Account, Policy, give_back, spend
+from tintype.admission.quota.lease import Leased, Purse
 
 SECOND = Policy("second", 20_000, 10)  # 2,000 ms a second, 20,000 at once
 LEASE_MS = 20_000 / 16

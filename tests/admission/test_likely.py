@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.admission.asker import Asker
-from tintype.admission.likely import Likely
+from tintype.admission.costs.likely import Likely
 from tintype.admission.remembered import REMEMBERED
 from tintype.core.formats import Format
 from tintype.core.pipeline import Output, Pipeline, Resize, SourceRef

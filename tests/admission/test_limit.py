@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.admission.limit import Limit
+from tintype.admission.hosts.limit import Limit
 
 SEEDS = range(3)
 

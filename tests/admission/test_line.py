@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.line import Line, Waiting
+from tintype.admission.hosts.line import Line, Waiting
 
 A = Asker("a")
 PREFETCH = Asker("a", lane=Lane.PREFETCH)

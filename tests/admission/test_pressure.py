@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.admission.asker import Asker
-from tintype.admission.backlog import Backlog, Charge
-from tintype.admission.expect import Expectation
+from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience
+from tintype.admission.order.queue import Rules
 from tintype.admission.pressure import Outlook, lightest_needed
-from tintype.admission.queue import Rules
+from tintype.admission.weighing.backlog import Backlog, Charge
 
 A, B = Asker("a"), Asker("b")
 CALM, PRESSED, REFUSED = Outlook(True, False), Outlook(True, True), Outlook(False, True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.queue import Place, Queue, Rules
+from tintype.admission.order.queue import Place, Queue, Rules
 
 A = Asker("a")
 PREFETCH = Asker("a", lane=Lane.PREFETCH)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.admission.gcra import Policy
-from tintype.admission.quotas import Claim, Holder, Quotas, policies_of
+from tintype.admission.quota.gcra import Policy
+from tintype.admission.quota.quotas import Claim, Holder, Quotas, policies_of
 from tintype.core.quota import QuotaSettings
 
 SMALL = QuotaSettings(ms_per_s=10, burst_s=10)

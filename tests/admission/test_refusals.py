@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.refusals import Refusals, like
+from tintype.admission.weighing.refusals import Refusals, like
 from tintype.core.errors import Shed
 
 EVERY_S = 0.01

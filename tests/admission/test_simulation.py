@@ -11,7 +11,7 @@ from msgspec import structs
 
 from tests.admission.simulation import IN_TIME_S, PREFETCH, Outcome, Simulation, Stream, Work, asks, steady, tenants
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.queue import Rules
+from tintype.admission.order.queue import Rules
 
 SEEDS = [1, 2]
 RULES = Rules(workers=2, heavy_ms=250.0, target_s=1.6, interval_s=1.6)  # as shipped

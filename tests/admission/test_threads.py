@@ -11,9 +11,9 @@ import pytest
 from tests.admission.test_gate import RULES, A
 from tests.admission.test_handed import wants
 from tintype.admission.asker import Asker
-from tintype.admission.backlog import Backlog, Charge
-from tintype.admission.expect import Expectation, kind_of
+from tintype.admission.costs.expect import Expectation, kind_of
 from tintype.admission.gate import Gate, Patience, source_of
+from tintype.admission.weighing.backlog import Backlog, Charge
 from tintype.core.errors import Shed
 from tintype.core.formats import Format
 from tintype.core.plan import Cost, Load, Plan, Save

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.waits import Kind, Waits
+from tintype.admission.weighing.waits import Kind, Waits
 
 A, B = (Asker("a").whose, False), (Asker("b").whose, False)
 HEAVY, LATER = (Asker("a").whose, True), (Asker("a", lane=Lane.PREFETCH).whose, False)

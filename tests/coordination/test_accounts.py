@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.coordination.conftest import Begin, Node
 from tests.coordination.server import Server
-from tintype.admission.gcra import Account, Policy, spend
-from tintype.admission.quotas import Claim, Holder
+from tintype.admission.quota.gcra import Account, Policy, spend
+from tintype.admission.quota.quotas import Claim, Holder
 from tintype.coordination.accounts import ValkeyAccounts
 from tintype.core.quota import QuotaSettings
 from tintype.services.leasing import Leasing

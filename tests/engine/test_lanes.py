@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from tests.engine.conftest import Bench, Benches, plan, sealed
 from tests.gates import patient
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.backlog import Backlog
-from tintype.admission.expect import Expectation
+from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience
-from tintype.admission.queue import Rules
+from tintype.admission.order.queue import Rules
+from tintype.admission.weighing.backlog import Backlog
 from tintype.core.errors import Shed
 from tintype.core.formats import Format
 from tintype.core.pipeline import Pipeline, SourceRef

@@ -14,10 +14,10 @@ import pytest
 from tests.cache.support import TickingClock, make_entry
 from tests.sources.conftest import Lasting
 from tintype.admission.asker import Asker, Lane
-from tintype.admission.backlog import Backlog, Charge
-from tintype.admission.expect import Expectation
+from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience
-from tintype.admission.queue import Rules
+from tintype.admission.order.queue import Rules
+from tintype.admission.weighing.backlog import Backlog, Charge
 from tintype.cache.ram import RamCache
 from tintype.cache.tiers import Tiers
 from tintype.core.degrade import Degraded

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from math import ceil
 
 from tintype.admission.asker import Asker, Lane, Whose
-from tintype.admission.backlog import Backlog, Charge
-from tintype.admission.crowds import Crowds
-from tintype.admission.expect import Expectation, kind_of
-from tintype.admission.expect import Kind as WorkKind
-from tintype.admission.handed import Handed
+from tintype.admission.costs.expect import Expectation, kind_of
+from tintype.admission.costs.expect import Kind as WorkKind
 from tintype.admission.pressure import Outlook
-from tintype.admission.refusals import Refusals, like
 from tintype.admission.remembered import remember
-from tintype.admission.trials import Trials
-from tintype.admission.waits import Kind, Waits
+from tintype.admission.weighing.backlog import Backlog, Charge
+from tintype.admission.weighing.crowds import Crowds
+from tintype.admission.weighing.handed import Handed
+from tintype.admission.weighing.refusals import Refusals, like
+from tintype.admission.weighing.trials import Trials
+from tintype.admission.weighing.waits import Kind, Waits
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.plan import Plan
 

@@ -12,7 +12,7 @@ import msgspec
 import obstore
 from obstore.store import ObjectStore
 
-from tintype.admission.breaker import Breaker
+from tintype.admission.hosts.breaker import Breaker
 from tintype.cache.purgelog import STORE_ERRORS, PurgeLog
 from tintype.cache.tier import looked_up, matches
 from tintype.core.entry import Entry, EntryFacts, Scope, Selector

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tintype.admission.gcra import Policy
-from tintype.admission.lease import Leased
+from tintype.admission.quota.gcra import Policy
+from tintype.admission.quota.lease import Leased
 from tintype.coordination.link import Away, Link, Script
 
 # ARGV: what is needed, what is welcome beyond (ms); then name, quota in ms and window in s of each policy. A need below zero

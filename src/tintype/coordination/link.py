@@ -13,7 +13,7 @@ from typing import Any
 from valkey.asyncio import ConnectionPool, Valkey
 from valkey.exceptions import NoScriptError, ValkeyError
 
-from tintype.admission.breaker import Breaker
+from tintype.admission.hosts.breaker import Breaker
 from tintype.coordination.settings import SCHEMES, CoordinationSettings
 from tintype.core.errors import Misconfigured
 from tintype.ports import Clock, Telemetry

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from tintype.admission.asker import Asker
-from tintype.admission.expect import kind_of
+from tintype.admission.costs.expect import kind_of
 from tintype.admission.gate import Gate
-from tintype.admission.queue import Place, Queue
+from tintype.admission.order.queue import Place, Queue
 from tintype.core.errors import BrokenImage, DeadlinePassed, Draining, EngineFailed, Misconfigured, Poisoned, Shed
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from tintype.admission.asker import Asker
-from tintype.admission.backlog import Charge
-from tintype.admission.expect import Kind
+from tintype.admission.costs.expect import Kind
+from tintype.admission.weighing.backlog import Charge
 from tintype.core.errors import TintypeError
 from tintype.core.messages import FromWorker
 from tintype.core.plan import Cost

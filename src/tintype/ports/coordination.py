@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, Self
 
-from tintype.admission.gcra import Policy
-from tintype.admission.lease import Leased
+from tintype.admission.quota.gcra import Policy
+from tintype.admission.quota.lease import Leased
 
 
 class Lead(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tintype.admission.expect import kind_of
+from tintype.admission.costs.expect import kind_of
 from tintype.admission.gate import Gate
 from tintype.admission.pressure import Outlook, lightest_needed
 from tintype.core.binding import Binding, binding_key

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tintype.admission.expect import kind_of
+from tintype.admission.costs.expect import kind_of
 from tintype.admission.gate import Gate, Refusal
-from tintype.admission.quotas import Verdict
+from tintype.admission.quota.quotas import Verdict
 from tintype.core.binding import Binding
 from tintype.core.brief import brief
 from tintype.core.degrade import Degraded

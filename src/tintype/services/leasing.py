@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tintype.admission.lease import Purse
-from tintype.admission.quotas import Claim, Holder, Verdict, policies_of
+from tintype.admission.quota.lease import Purse
+from tintype.admission.quota.quotas import Claim, Holder, Verdict, policies_of
 from tintype.core.quota import Allowance
 from tintype.ports import Accounts, Clock
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from tintype.admission.quotas import Claim, Holder, Quotas, Verdict, policies_of
+from tintype.admission.quota.quotas import Claim, Holder, Quotas, Verdict, policies_of
 from tintype.core.errors import QuotaExceeded
 from tintype.ports import Clock, Telemetry
 from tintype.services.leasing import Leasing

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from tintype.admission.asker import Asker, Whose
-from tintype.admission.breaker import Breaker
-from tintype.admission.expect import Expectation
-from tintype.admission.limit import Limit
-from tintype.admission.line import Line, Waiting
-from tintype.admission.turns import Turns
+from tintype.admission.costs.expect import Expectation
+from tintype.admission.hosts.breaker import Breaker
+from tintype.admission.hosts.limit import Limit
+from tintype.admission.hosts.line import Line, Waiting
+from tintype.admission.order.turns import Turns
 from tintype.core.errors import SourceBusy, SourceDenied, SourceError, SourceFailed, SourceRefused, SourceSlow
 from tintype.core.limits import Limits
 from tintype.ports import Clock, Telemetry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tintype.admission.quotas import Quotas
+from tintype.admission.quota.quotas import Quotas
 from tintype.admission.top import Top
 from tintype.coordination.assemble import Coordination, open_coordination
 from tintype.core.epoch import OLD_EPOCHS, RENDER_EPOCH

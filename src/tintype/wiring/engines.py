@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from tintype.admission.backlog import Backlog
-from tintype.admission.expect import Expectation
+from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience
-from tintype.admission.queue import Rules
+from tintype.admission.order.queue import Rules
+from tintype.admission.weighing.backlog import Backlog
 from tintype.config import Config
 from tintype.engine.pool import Pool
 from tintype.engine.reserve import LOWEST

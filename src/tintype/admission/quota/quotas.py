@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from tintype.admission.gcra import Account, Decision, Policy, give_back, spend
+from tintype.admission.quota.gcra import Account, Decision, Policy, give_back, spend
 from tintype.core.quota import Allowance, QuotaSettings
 
 # Accounts kept of each kind of holder; whose was not used for longest begins anew.

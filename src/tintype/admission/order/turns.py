@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from tintype.admission.asker import Asker, Lane, Whose
-from tintype.admission.fair import Fair
+from tintype.admission.order.fair import Fair
 
 # Shares of the lanes: what is left to the lower ones while the higher have more than enough to do.
 WEIGHTS = {Lane.INTERACTIVE: 100.0, Lane.RENEWAL: 10.0, Lane.PREFETCH: 2.0, Lane.JOB: 1.0}

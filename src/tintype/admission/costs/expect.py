@@ -7,7 +7,7 @@ from itertools import islice
 from statistics import median_low
 from typing import TypeAlias
 
-from tintype.admission.likely import Likely
+from tintype.admission.costs.likely import Likely
 from tintype.admission.remembered import remember
 from tintype.core.plan import Plan
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tintype.admission.gcra import Account, Policy, spend
+from tintype.admission.quota.gcra import Account, Policy, spend
 from tintype.core.quota import Allowance
 
 # Leased ahead: what was spent in about the last second, but no more than this part of the tightest quota.

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import msgspec
 
 from tintype.admission.asker import Asker, Lane, Whose
-from tintype.admission.queue import Rules
-from tintype.admission.turns import shared
+from tintype.admission.order.queue import Rules
+from tintype.admission.order.turns import shared
 
 
 class Charge(msgspec.Struct, eq=False):

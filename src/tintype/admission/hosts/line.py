@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from tintype.admission.asker import Asker, Whose
-from tintype.admission.turns import Turns, shared
+from tintype.admission.order.turns import Turns, shared
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tintype.admission.asker import Asker
-from tintype.admission.backlog import Backlog, Charge
+from tintype.admission.weighing.backlog import Backlog, Charge
 
 _LASTS_S = 0.5  # what is not weighed by then waits for something else
 

@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 import msgspec
 
 from tintype.admission.asker import Asker, Lane, Whose
-from tintype.admission.fair import Fair
-from tintype.admission.turns import Turns
+from tintype.admission.order.fair import Fair
+from tintype.admission.order.turns import Turns
 
 T = TypeVar("T")
 

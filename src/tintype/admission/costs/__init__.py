@@ -1,0 +1,1 @@
+"""What work will take: by its URL, and by how wrong predictions were lately."""

@@ -1,0 +1,1 @@
+"""What is asked of a host: how much at once, by whom first, and whether at all."""

@@ -1,0 +1,1 @@
+"""Whose turn it is: fair shares, turns, and the queue for workers."""
