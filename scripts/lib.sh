@@ -29,6 +29,22 @@ stamp_of() {
     'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
 }
 
+# own_libvips LOCK: where libvips has its headers, pyvips is built against that, and its binding replaces the one of
+# pyvips-binary, which has the libvips that the lock names. Put that one back.
+own_libvips() {
+  "$VENV/bin/python" - 2> /dev/null << 'EOF' && return
+import sys
+from importlib.metadata import version
+
+import pyvips
+
+sys.exit(".".join(str(pyvips.version(part)) for part in range(3)) != version("pyvips-binary"))
+EOF
+  local only
+  only="$(awk '/^pyvips-binary==/ { on = 1 } on { print } on && !/\\$/ { exit }' "$1")"
+  "$VENV/bin/python" "${PIP[@]}" install --quiet --require-hashes --force-reinstall --no-deps -r /dev/stdin <<< "$only"
+}
+
 # ensure_venv runtime|dev: create .venv if needed and install the lock into it; fast when nothing changed.
 ensure_venv() {
   local kind=$1 lock=requirements.lock
@@ -44,6 +60,7 @@ ensure_venv() {
   [ "$(cat "$file" 2>/dev/null)" = "$stamp" ] && return
   echo "installing $lock" >&2
   "$VENV/bin/python" "${PIP[@]}" install --quiet --require-hashes -r "$lock"
+  own_libvips "$lock"
   "$VENV/bin/python" "${PIP[@]}" install --quiet --no-deps --no-build-isolation --editable .
   # The development lock has everything of the runtime lock.
   [ "$kind" = dev ] && stamp_of requirements.lock pyproject.toml > "$VENV/.stamp-runtime"

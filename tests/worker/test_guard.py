@@ -57,6 +57,21 @@ def test_one_thing_left_open_is_noticed() -> None:
     assert "VipsForeignLoadCsvSource" in out
 
 
+def test_a_libvips_of_the_system_is_refused_with_what_to_do() -> None:
+    out = in_process("""
+        import pyvips
+        from tintype.core.errors import EngineFailed
+        from tintype.worker.codecs import guard
+        pyvips.version = lambda part: (8, 14, 1)[part]  # as where pyvips was built beside Debian's libvips-dev
+        try:
+            guard.lock_down()
+        except EngineFailed as error:
+            print(error)
+    """)
+    assert "libvips 8.14 of this system" in out
+    assert "pip install --force-reinstall --no-deps pyvips-binary" in out
+
+
 def test_one_thing_missing_is_noticed() -> None:
     out = in_process("""
         import pyvips

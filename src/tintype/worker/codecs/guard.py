@@ -7,6 +7,7 @@ that read other files.
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,6 +38,8 @@ ALLOWED = frozenset(
 # Bases whose every descendant is blocked unless allowed; VipsSystem runs programs.
 _BASES = ("VipsForeignLoad", "VipsForeignSave", "VipsSystem")
 _BLOCKED_FLAG = 32  # VIPS_OPERATION_BLOCKED of operation.h
+# The oldest libvips whose decoders are those that the decisions and the tests are about; its wheel has it.
+_LEAST = (8, 18)
 
 # Bytes of types that libvips can load in other processes, and the loader that would: a build may have it or not.
 _SAMPLES: tuple[tuple[str, str, bytes], ...] = (
@@ -68,7 +71,12 @@ class Report:
 
 
 def lock_down() -> None:
-    """Block what is not allowed, and turn caches and threads off. Call once, before any image is touched."""
+    """Block what is not allowed, and turn caches and threads off. Call once, before any image is touched.
+
+    Raises:
+        EngineFailed: libvips is not that of its wheel.
+    """
+    _check_version((pyvips.version(0), pyvips.version(1)))
     cv2.setNumThreads(1)
     cv2.ipp.setUseIPP(False)  # its results depend on the processor
     cv2.ocl.setUseOpenCL(False)
@@ -82,6 +90,15 @@ def lock_down() -> None:
         pyvips.operation_block_set(base, True)
     for name in ALLOWED:
         pyvips.operation_block_set(name, False)
+
+
+def _check_version(found: tuple[int, int]) -> None:
+    """Refuse a libvips of the system: pyvips is built against that where its headers are, over the binding of its wheel."""
+    if found < _LEAST:
+        raise EngineFailed(
+            f"libvips {found[0]}.{found[1]} of this system is in use, {_LEAST[0]}.{_LEAST[1]} of the wheel is needed; run: "
+            f"{sys.executable} -m pip install --force-reinstall --no-deps pyvips-binary"
+        )
 
 
 def prove() -> Report:
