@@ -31,7 +31,7 @@ from tintype.core.sniff import sniff
 from tintype.engine.pool import Pool
 from tintype.engine.settings import EngineSettings
 from tintype.kit.held import HeldLease
-from tintype.wiring import engine
+from tintype.wiring.engines import engine
 
 TO = (Format.JPEG, Format.PNG, Format.WEBP, Format.GIF, Format.TIFF, Format.BMP, Format.JPEG, Format.AVIF)
 _IMAGE_S = 30.0

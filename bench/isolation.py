@@ -33,7 +33,7 @@ from tintype.core.sniff import sniff
 from tintype.engine.pool import Pool
 from tintype.engine.settings import EngineSettings, Isolation
 from tintype.kit.held import HeldLease
-from tintype.wiring import engine
+from tintype.wiring.engines import engine
 
 WIDTH = 512
 TENANTS = ("a", "b")

@@ -23,7 +23,7 @@ from tintype.services.make import pipeline_tag
 from tintype.telemetry.clock import SystemClock
 from tintype.telemetry.node import NodeTelemetry
 from tintype.telemetry.settings import TelemetrySettings
-from tintype.wiring import dialect_for
+from tintype.wiring.tenants import dialect_for
 from tintype.worker.probe import probe
 
 _BODY_BYTES = 700

@@ -93,16 +93,17 @@ def running(
     metrics: bool = False,
     ready: bool = True,
     under: Sequence[str] = (),
+    python: Sequence[str] = (),
 ) -> Iterator[Node]:
     """Run a node until the block ends; its caches stay in `folder`, so that a second one finds them.
 
-    `under`: a command that runs the command that follows it.
+    `under`: a command that runs the command that follows it. `python`: options of the supervisor's interpreter.
     """
     port, metrics_port = free_port(), free_port() if metrics else 0
     config = folder / "tintype.toml"
     config.write_text(toml)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("IMGPROXY_", "TINTYPE_"))}
-    command = [*under, sys.executable, "-m", "tintype", "serve", "--config", str(config), "--port", str(port)]
+    command = [*under, sys.executable, *python, "-m", "tintype", "serve", "--config", str(config), "--port", str(port)]
     command += ["--data-dir", str(folder / "var"), "--set", f"server.metrics_port={metrics_port}"]
     with (folder / "err.log").open("ab") as err, (folder / "out.log").open("ab") as out:
         process = subprocess.Popen(command, env={**clean, **(env or {})}, stdout=out, stderr=err, cwd=folder)

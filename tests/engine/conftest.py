@@ -26,8 +26,8 @@ from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
 from tintype.core.limits import Limits
 from tintype.core.plan import Load, Plan, Save
-from tintype.engine import Pool
 from tintype.engine.crew import Crew
+from tintype.engine.pool import Pool
 from tintype.engine.settings import EngineSettings, Isolation, SecuritySettings
 from tintype.engine.worker import Phase
 from tintype.telemetry.clock import SystemClock

@@ -19,7 +19,7 @@ from tests.e2e.origin import Origin, origin_server
 from tests.metrics import total
 from tintype.config import load
 from tintype.telemetry.node import NodeTelemetry
-from tintype.wiring import Node, build
+from tintype.wiring.node import Node, build
 
 SETTINGS = """
 data_dir = "{folder}/var"

@@ -112,10 +112,10 @@ def _clock() -> Finding:
 
 
 async def _engine(config: Config) -> AsyncIterator[Finding]:
-    from tintype import wiring  # noqa: PLC0415 - adapters are loaded only where the engine is run
+    from tintype.wiring.engines import engine as engine_of  # noqa: PLC0415 - adapters are loaded only where the engine is run
 
     try:
-        async with wiring.engine(config) as engine:
+        async with engine_of(config) as engine:
             checkup = await engine.check()
             yield _sandbox(checkup.layers, checkup.missing)
             for proof in checkup.proofs:

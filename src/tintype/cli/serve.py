@@ -8,6 +8,7 @@ import typer
 
 from tintype.cli.common import ConfigFile, Sets, loaded
 from tintype.config import with_keys
+from tintype.wiring.supervise import supervise
 
 
 def serve(
@@ -29,7 +30,5 @@ def serve(
       tintype serve --port 9000 --set limits.request_timeout_s=20
       IMGPROXY_KEY=... IMGPROXY_SALT=... tintype serve
     """
-    from tintype import wiring  # noqa: PLC0415 - adapters are loaded only where a node is run
-
     given = loaded(config, sets, server__host=host, server__port=port, data_dir=data_dir)
-    raise typer.Exit(wiring.serve(with_keys(given)))
+    raise typer.Exit(supervise(with_keys(given)))

@@ -51,9 +51,9 @@ def transform(
     began = time.monotonic()
 
     async def work() -> list[Outcome]:
-        from tintype import wiring  # noqa: PLC0415 - adapters are loaded only where the engine is run
+        from tintype.wiring.engines import engine as engine_of  # noqa: PLC0415 - adapters are loaded only where the engine is run
 
-        async with wiring.engine(quiet(given)) as engine:
+        async with engine_of(quiet(given)) as engine:
             batch = Batch(engine, pipeline, owner, given.config.limits.source_bytes, overwrite=overwrite)
             return await _all(batch, list(tasks(sources, out)), _parallel(given.config))
 

@@ -13,7 +13,6 @@ from functools import lru_cache, partial
 from typing import Any, TextIO
 
 import msgspec
-import structlog
 
 from tintype.telemetry import redact
 from tintype.telemetry.behind import Behind
@@ -131,5 +130,7 @@ def _json(event: dict[str, Any]) -> str:
 
 
 def _pretty(out: TextIO) -> Callable[[dict[str, Any]], str]:
+    import structlog.dev  # noqa: PLC0415 - a tenth of a second, for a terminal
+
     renderer = structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time", pad_event_to=24)
     return lambda event: renderer(None, "", event)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-
-from tintype.ports import Telemetry
 
 # A front that dies at once again and again is started less and less often, but always within two seconds.
 _FIRST_WAIT_S = 0.05
@@ -21,14 +18,14 @@ _LOOK_S = 0.5
 
 
 class Supervisor:
-    """Starts `command`, starts it again when it dies, and ends it when told to end."""
+    """Starts `command`, starts it again when it dies, and ends it when told to end. `event` is that of telemetry."""
 
     def __init__(
-        self, command: Sequence[str], env: Mapping[str, str], telemetry: Telemetry, kill_after_s: float
+        self, command: Sequence[str], env: Mapping[str, str], event: Callable[..., None], kill_after_s: float
     ) -> None:
         self._command = list(command)
         self._env = dict(env)
-        self._telemetry = telemetry
+        self._event = event
         self._kill_after_s = kill_after_s
         self._child: subprocess.Popen[bytes] | None = None
         self._ending = False
@@ -48,7 +45,7 @@ class Supervisor:
                 return 0 if status in (0, -signal.SIGTERM, -signal.SIGINT) else 1
             if status == CONFIGURATION_ERROR:
                 return status
-            self._telemetry.event("front_died", status=status)
+            self._event("front_died", status=status)
             wait_s = _FIRST_WAIT_S if time.monotonic() - began > _SETTLED_S else min(wait_s * 2, _LONGEST_WAIT_S)
             time.sleep(wait_s)
 
@@ -76,8 +73,3 @@ class Supervisor:
 
 # Exit status of a front that will never start with this configuration.
 CONFIGURATION_ERROR = 2
-
-
-def same_command() -> list[str]:
-    """Return the command that started this process, for starting the front as it was started."""
-    return [sys.executable, "-m", "tintype", *sys.argv[1:]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tintype.config import Config
-from tintype.web.demo import Demo
 from tintype.web.front import ASGIApp, Front
 from tintype.web.handover import HandOver
 from tintype.web.image import ImagePath
@@ -84,4 +83,6 @@ def _control(ground: Ground, cases: Cases, images: ImagePath, site: Site) -> ASG
 def _home(config: Config, site: Site) -> ASGIApp | None:
     if not (config.server.demo and config.embedded and config.sources.local_root):
         return None
+    from tintype.web.demo import Demo  # noqa: PLC0415 - for a fresh install alone
+
     return Demo(site.mounts.mounts[0].dialect, DEMO_URL, config.server.path_prefix)

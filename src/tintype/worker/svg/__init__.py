@@ -9,7 +9,6 @@ import re
 import zlib
 from collections.abc import Mapping
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 from tintype.core.errors import BrokenImage, ImageTooLarge, UnsupportedImage
 from tintype.worker.svg import css
@@ -22,6 +21,10 @@ _MAX_ELEMENTS = 500_000
 _MAX_ATTRIBUTES = 500
 _MAX_ENTITIES = 200
 _MAX_ENTITY_CHARS = 4096
+
+# As xml.sax.saxutils has it, which would bring urllib, http and ssl into each worker.
+_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_VALUE = _TEXT | str.maketrans({'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 # Elements that run code, bring in other documents or change attributes that were checked; with all they contain.
 _DROPPED = frozenset(
@@ -139,7 +142,7 @@ class _Rewriter:
         kept = {key: clean for key, value in attributes.items() if (clean := _attribute(local, key, value)) is not None}
         self._open.append(local)
         self._uses.start(local, kept.get("id"), _href(kept))
-        self._write(f"<{name}" + "".join(f" {key}={quoteattr(value)}" for key, value in kept.items()) + ">")
+        self._write(f"<{name}" + "".join(f' {key}="{value.translate(_VALUE)}"' for key, value in kept.items()) + ">")
 
     def _end(self, name: str) -> None:
         self._names.end()
@@ -148,7 +151,7 @@ class _Rewriter:
             return
         self._uses.end()
         if self._open.pop() == "style":
-            self._write(escape(css.clean("".join(self._style))))
+            self._write(css.clean("".join(self._style)).translate(_TEXT))
             self._style.clear()
         self._write(f"</{name}>")
 
@@ -158,7 +161,7 @@ class _Rewriter:
         if self._open[-1] == "style":
             self._style.append(text)
         else:
-            self._write(escape(text))
+            self._write(text.translate(_TEXT))
 
     def _write(self, text: str) -> None:
         self._out.append(text)

@@ -1,0 +1,54 @@
+"""What a node's processes load to start: a supervisor only what it watches with, a front nothing that is switched off."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.e2e.node import running
+
+_IMPORTED = re.compile(r"^import time: .*\| +(\S+)$", re.MULTILINE)
+# What a front is made of.
+_NODE = frozenset(
+    {
+        *("tintype.wiring.node", "tintype.web.front", "tintype.engine.pool", "tintype.ports"),
+        *("tintype.services.render", "tintype.cache.disk", "tintype.sources.sources", "tintype.kit.filestore"),
+        *("asyncio", "granian", "aiohttp", "sqlite3", "prometheus_client", "uvloop"),
+    }
+)
+# What no process of a node needs as it comes.
+_NEVER = frozenset(
+    {
+        *("fastapi", "starlette", "cryptography", "valkey", "opentelemetry", "structlog", "rich", "numpy", "pyvips"),
+        *("tintype.web.control", "tintype.coordination.link", "tintype.telemetry.traces", "tintype.worker"),
+        *("tintype.cli.check", "tintype.cli.transform", "tintype.cli.explain"),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+    """Return the modules of a supervisor whose node became ready and ended."""
+    with running(tmp_path_factory.mktemp("supervisor"), python=("-X", "importtime")) as node:
+        pass
+    return frozenset(_IMPORTED.findall(node.log))
+
+
+@pytest.fixture(scope="module")
+def all_processes(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+    """Return the modules of a supervisor and its front. Workers get no variables."""
+    env = {"PYTHONPROFILEIMPORTTIME": "1"}
+    with running(tmp_path_factory.mktemp("node"), env=env) as node:
+        pass
+    return frozenset(_IMPORTED.findall(node.log))
+
+
+def test_a_supervisor_loads_no_part_of_a_node(supervisor: frozenset[str]) -> None:
+    assert "tintype.web.supervisor" in supervisor
+    assert supervisor.isdisjoint(_NODE | _NEVER), sorted(supervisor & (_NODE | _NEVER))
+
+
+def test_a_front_loads_nothing_that_is_switched_off(all_processes: frozenset[str]) -> None:
+    assert all_processes >= _NODE
+    assert all_processes.isdisjoint(_NEVER), sorted(all_processes & _NEVER)
