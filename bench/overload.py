@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import tempfile
 import time
 from collections import Counter
@@ -29,7 +28,7 @@ from bench.cells import sources
 from bench.collapse import collapsed
 from bench.mixes import MIXES, Kind, chance, drawn, skew, work
 from bench.openload import Due, attack
-from bench.peers import PEERS, Peer, Server, imgproxy, installed, tintype
+from bench.peers import CORES, PEERS, Peer, Server, imgproxy, installed, tintype
 from bench.report import report
 from bench.tree import Peak, Tree, watching
 from tintype.admission.settings import AdmissionSettings
@@ -125,7 +124,7 @@ def overloaded(name: str, server: Server, asking: Asking, args: Any, folder: Pat
         row = {
             "side": name,
             "of capacity": row["in time"] / most,
-            "of what is left": row["in time"] / (most * left(row["client cores"] - calm["client cores"])),
+            "of what is left": row["in time"] / (most * left(row["client cores"] - calm["client cores"], CORES)),
             "capacity": most,
             **row,
             "of calm": row["peak MB"] / calm["peak MB"],
@@ -135,9 +134,9 @@ def overloaded(name: str, server: Server, asking: Asking, args: Any, folder: Pat
     return rows
 
 
-def left(client_cores: float) -> float:
-    """Return the part of the machine that a client leaves to the server by taking so much more of it than a calm one."""
-    return 1 - client_cores / (os.cpu_count() or 1)
+def left(client_cores: float, cores: int) -> float:
+    """Return the part of so many cores that a client leaves to the server by taking so much more of them than a calm one."""
+    return 1 - client_cores / cores
 
 
 def _overloaded(
