@@ -74,9 +74,19 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = run("serve", "--port", str(port), "--data-dir", "var", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == (
+    first, last = done.stderr.splitlines()
+    assert (
+        json.loads(first).items()
+        >= {
+            "level": "warning",
+            "event": "port_taken",
+            "message": f"127.0.0.1:{port} is taken: waiting up to 10 s for who listens there to end; "
+            "else set server.host, server.port",
+        }.items()
+    )
+    assert last == (
         f"tintype: server.host, server.port: cannot listen at 127.0.0.1:{port} "
-        "(Address already in use); stop what does, or set another\n"
+        "(Address already in use); stop what does, or set another"
     )
 
 

@@ -5,26 +5,33 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from collections.abc import Callable
 
 from tintype.core.errors import Misconfigured
+from tintype.kit.files import PREDECESSOR_S
 
-# As long as a node waits for its folder: its predecessor may be draining still, and listens until it has ended.
-PATIENCE_S = 10.0
 _LOOK_S = 0.1
 
 
-def ensure_free(host: str, port: int, settings: str, patience_s: float = PATIENCE_S) -> None:
+def ensure_free(
+    host: str, port: int, settings: str, tell: Callable[[str], None], patience_s: float = PREDECESSOR_S
+) -> None:
     """Return once a server could listen at this address; port 0 is always free.
+
+    A port that is taken may be that of a predecessor: it is waited for, and `tell` is called with what is waited for.
 
     Raises:
         Misconfigured: another one listens there, after all that patience too, or nobody may; it names `settings`.
     """
-    until = time.monotonic() + patience_s
+    until, told = time.monotonic() + patience_s, False
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     while (error := _refused(host, port)) is not None:
         if error.errno != errno.EADDRINUSE or time.monotonic() >= until:
-            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             message = f"{settings}: cannot listen at {where} ({error.strerror}); stop what does, or set another"
             raise Misconfigured(message) from error
+        if not told:
+            tell(f"{where} is taken: waiting up to {patience_s:g} s for who listens there to end; else set {settings}")
+            told = True
         time.sleep(_LOOK_S)
 
 

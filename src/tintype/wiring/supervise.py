@@ -28,8 +28,11 @@ def supervise(loaded: Loaded) -> int:
     def event(name: str, /, **facts: Any) -> None:
         log.write(name, facts)
 
-    ensure_free(server.host, server.port, "server.host, server.port")
-    ensure_free(server.metrics_host, server.metrics_port, "server.metrics_host, server.metrics_port")
+    def taken(message: str) -> None:
+        event("port_taken", level="warning", message=message)
+
+    ensure_free(server.host, server.port, "server.host, server.port", taken)
+    ensure_free(server.metrics_host, server.metrics_port, "server.metrics_host, server.metrics_port", taken)
     for warning in loaded.warnings:
         event("configuration_warning", level="warning", message=warning)
     request = {"path": loaded.request.path, "overrides": dict(loaded.request.overrides)}
