@@ -136,11 +136,11 @@ class SourceBusy(SourceError):
 
     code = "source_busy"
     status = 503
-    retry_after_s = 1.0
+    retry_after_s: float = 1.0  # at the least
 
-    def __init__(self, message: str = "", retry_after_s: float = 1.0) -> None:
+    def __init__(self, message: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message)
-        self.retry_after_s = max(1.0, retry_after_s)
+        self.retry_after_s = max(self.retry_after_s, retry_after_s)
 
 
 class SourceIncomplete(SourceError):
@@ -208,7 +208,9 @@ class Shed(Overloaded):
 
     code = "shed"
 
-    def __init__(self, message: str = "", retry_after_s: float = 1.0, reason: str = "wait") -> None:
+    def __init__(
+        self, message: str = "", retry_after_s: float = Overloaded.retry_after_s, reason: str = "wait"
+    ) -> None:
         """`reason`: it would wait too long (`wait`) or did (`late`), the queue is `full`, the `front` itself is far behind."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
@@ -221,7 +223,9 @@ class QuotaExceeded(Overloaded):
     code = "quota_exceeded"
     status = 429
 
-    def __init__(self, message: str = "", retry_after_s: float = 1.0, allowances: tuple[Allowance, ...] = ()) -> None:
+    def __init__(
+        self, message: str = "", retry_after_s: float = Overloaded.retry_after_s, allowances: tuple[Allowance, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.allowances = allowances
