@@ -19,7 +19,7 @@ from tests.e2e.conftest import OPEN, picture
 from tests.e2e.node import Node, running
 from tests.e2e.origin import Origin, Page
 from tests.e2e.test_images import path
-from tintype.web.front import CONTROL
+from tintype.web.paths import CONTROL, OPENAPI
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -140,12 +140,44 @@ def test_secrets_stay_out_of_the_log(tmp_path: Path, origin: Origin) -> None:
 
 
 def test_a_control_api_that_is_off_says_so(tmp_path: Path, node: Node) -> None:
-    assert set(json.loads(node.ask("/v1/openapi.json").body)["paths"]) == CONTROL
+    described = json.loads(node.ask(OPENAPI).body)["paths"]
+    assert {at: [method.upper() for method in found] for at, found in described.items()} == {
+        at: [method] for at, method in CONTROL.items() if at != OPENAPI
+    }
     with running(tmp_path) as plain:
-        for path, method in (("/v1/purge", "POST"), ("/v1/explain?url=x", "GET")):
-            answer = plain.ask(path, method)
+        for at, method in CONTROL.items():
+            answer = plain.ask(f"{at}?url=x", method)
             assert (answer.status, answer.body) == (404, b"The control API is off")
             assert "set server.admin_token" in answer.headers["x-tintype-error"]
+
+
+@pytest.mark.parametrize(
+    ("at", "method", "status", "says"),
+    [
+        (
+            "/v1/purges",
+            "GET",
+            404,
+            "there is nothing at /v1/purges; the control API has POST /v1/purge, GET /v1/explain",
+        ),
+        ("/v1/", "GET", 404, "there is nothing at /v1/; "),
+        ("/v1/purge/", "GET", 404, "there is nothing at /v1/purge/; "),
+        ("/v1/purge", "GET", 405, "/v1/purge takes POST, not GET"),
+        ("/v1/top", "DELETE", 405, "/v1/top takes GET, not DELETE"),
+    ],
+)
+def test_what_the_control_api_does_not_have_is_a_problem_that_tells_what_it_has(
+    node: Node, at: str, method: str, status: int, says: str
+) -> None:
+    answer = node.ask(at, method, {"Authorization": "Bearer admin"})
+    problem = json.loads(answer.body)
+    assert (answer.status, problem["status"], answer.headers["content-type"]) == (
+        status,
+        status,
+        "application/problem+json",
+    )
+    assert problem["detail"].startswith(says)
+    assert answer.headers.get("allow") == (CONTROL[at] if status == 405 else None)
 
 
 @pytest.mark.parametrize("soft", [False, True])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -11,13 +11,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.exceptions import HTTPException
 
 from tintype import __version__
 from tintype.core.entry import Scope, Selector
-from tintype.core.errors import BadRequest, NotSigned, TintypeError
+from tintype.core.errors import BadRequest, NotFound, NotSigned, TintypeError
 from tintype.ports import Clock
 from tintype.services.purge import Purge, Purged
 from tintype.web.mounts import Mounts
+from tintype.web.paths import CONTROL, OPENAPI, PURGE
 from tintype.web.reply import Receive, Send
 from tintype.web.reply import Scope as ASGIScope
 from tintype.web.served import mounted
@@ -132,7 +134,12 @@ def control_api(
 ) -> Gate:
     """Build the control API. `mounts` gives the present snapshot; `path_prefix` is the server's, as URLs have it."""
     app = FastAPI(
-        title="tintype control API", version=__version__, openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None
+        title="tintype control API",
+        version=__version__,
+        openapi_url=OPENAPI,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"description": text, "content": {_PROBLEM: {}}}
@@ -140,18 +147,18 @@ def control_api(
     }
     admin = Depends(Admin(admin_token))
 
-    @app.post("/v1/purge", dependencies=[admin], responses=refusals)
+    @app.post(PURGE, dependencies=[admin], responses=refusals)
     async def purge_now(asked: PurgeRequest) -> PurgeAnswer:
         """Drop an exact URL, a source URL or prefix, a tag, or everything, from every tier."""
         done = await _purge(purge, mounts(), clock.now(), asked, path_prefix)
         return PurgeAnswer(results=done.results, sources=done.sources)
 
-    app.include_router(questions, prefix="/v1", dependencies=[admin], responses=refusals)
-    _tell_errors(app)
+    app.include_router(questions, dependencies=[admin], responses=refusals)
+    _tell_errors(app, path_prefix)
     return Gate(app, admin_token)
 
 
-def _tell_errors(app: FastAPI) -> None:
+def _tell_errors(app: FastAPI, path_prefix: str) -> None:
     @app.exception_handler(TintypeError)
     async def refuse(_: Request, error: TintypeError) -> JSONResponse:
         return _problem(error.status, error.code, str(error))
@@ -163,8 +170,23 @@ def _tell_errors(app: FastAPI) -> None:
         )
         return _problem(422, "bad_request", detail)
 
+    @app.exception_handler(HTTPException)
+    async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
+        path, method = request.url.path, request.method
+        code, detail = _unrouted(path, method, path_prefix)
+        return _problem(error.status_code, code, detail, error.headers)
 
-def _problem(status: int, code: str, detail: str) -> JSONResponse:
+
+def _unrouted(path: str, method: str, path_prefix: str) -> tuple[str, str]:
+    """Return code and detail of a request that no route takes."""
+    at = path_prefix + path
+    if path in CONTROL:
+        return BadRequest.code, f"{at} takes {CONTROL[path]}, not {method}"
+    known = ", ".join(f"{method} {path_prefix}{path}" for path, method in CONTROL.items())
+    return NotFound.code, f"there is nothing at {at}; the control API has {known}"
+
+
+def _problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     body = {
         "type": f"urn:tintype:error:{code}",
         "title": code.replace("_", " "),
@@ -172,7 +194,8 @@ def _problem(status: int, code: str, detail: str) -> JSONResponse:
         "detail": detail,
         "code": code,
     }
-    headers = {"www-authenticate": "Bearer"} if code == "not_signed" else {}
+    if code == NotSigned.code:
+        headers = {"www-authenticate": "Bearer"}
     return JSONResponse(body, status, headers=headers, media_type=_PROBLEM)
 
 

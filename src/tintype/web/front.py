@@ -8,15 +8,13 @@ from collections.abc import Awaitable, Callable
 from tintype.core.errors import Draining, NotFound
 from tintype.web.image import ImagePath
 from tintype.web.memo import Headers
+from tintype.web.paths import CONTROL
 from tintype.web.pulse import Pulse, target_of
 from tintype.web.quick import Quick
 from tintype.web.reply import Desk, Receive, Reply, Scope, Send, raw_path, request_of, within
 from tintype.web.settings import ServerSettings
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-# Paths of the control API, which tell that it is off where it is.
-CONTROL = frozenset(("/v1/purge", "/v1/explain", "/v1/top"))
 
 _PLAIN: Headers = [(b"cache-control", b"no-cache")]
 

@@ -13,6 +13,7 @@ from tintype.ports import Clock
 from tintype.services.explain import Explain, Explanation
 from tintype.services.look import Want
 from tintype.web.mounts import Mount, Mounts
+from tintype.web.paths import EXPLAIN, TOP
 from tintype.web.reply import Request
 from tintype.web.served import mounted
 
@@ -46,7 +47,7 @@ def questions(
     """Return their routes. `want` reads a request at a mount; `mounts` and `path_prefix` as control_api has them."""
     router = APIRouter()
 
-    @router.get("/explain")
+    @router.get(EXPLAIN)
     async def explain_url(
         url: Annotated[str, Query(max_length=8192, description="Path (or whole URL) of an image, signed.")],
         accept: Annotated[str, Query(max_length=1024, description="The client's Accept header.")] = "",
@@ -58,7 +59,7 @@ def questions(
         given = {name: value for name, value in headers.items() if value}
         return await explain(want(mount, rest, Request("GET", rest + query, given, b"", clock.monotonic(), (b"", b""))))
 
-    @router.get("/top")
+    @router.get(TOP)
     async def costs_most(most: Annotated[int, Query(ge=1, le=200)] = 20) -> TopAnswer:
         """Return the sources whose images took most of this node's workers lately."""
         return TopAnswer(
