@@ -75,7 +75,6 @@ def test_private_sources_are_allowed_loudly_unless_it_was_said() -> None:
     [
         ("SIGNATURE_SIZE", "8", "tenants.default.signature_size", 8),
         ("TRUSTED_SIGNATURES", "abc, def", "tenants.default.trusted_signatures", ("abc", "def")),
-        ("SOURCE_URL_ENCRYPTION_KEY", "00" * 32, "tenants.default.source_key", "00" * 32),
         ("SECRET", "s3cret", "tenants.default.delivery.secret", "s3cret"),
         ("PATH_PREFIX", "img/x/?a=1", "server.path_prefix", "/img/x"),
         ("HEALTH_CHECK_PATH", "/alive", "server.health_path", "/alive"),
@@ -198,13 +197,20 @@ def test_negotiation_variables_make_lists() -> None:
     assert policy.enforce_formats == (Format.JXL,)
 
 
+def test_sources_are_encrypted_where_urls_are_signed() -> None:
+    given = loaded(SOURCE_URL_ENCRYPTION_KEY="00" * 32, KEY="aa", SALT="bb")
+    assert given.config.tenants[0].imgproxy.source_key == "00" * 32
+    with pytest.raises(Misconfigured, match="source_key needs signing keys"):
+        loaded(SOURCE_URL_ENCRYPTION_KEY="00" * 32)
+
+
 def test_presets_from_variable_and_file(tmp_path: Path) -> None:
     file = tmp_path / "presets"
     file.write_text("# small ones\nthumb=rs:fill:64:64\n\n  tiny = w:8/h:8\n")
-    given = loaded(PRESETS="default=q:50/bg:fff; a=w:1,2", PRESETS_SEPARATOR=";", PRESETS_PATH=str(file))
+    given = loaded(PRESETS="default=q:50/bg:fff; a=fn:1,2", PRESETS_SEPARATOR=";", PRESETS_PATH=str(file))
     assert dict(given.config.tenants[0].imgproxy.presets) == {
         "default": "q:50/bg:fff",
-        "a": "w:1,2",
+        "a": "fn:1,2",
         "thumb": "rs:fill:64:64",
         "tiny": "w:8/h:8",
     }

@@ -36,6 +36,32 @@ def refused(text: str, tmp_path: Path, **env: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("rs:fill:64:64/nope:1", "presets.thumb: there is no option 'nope'; see the reference of options"),
+        ("q:900", "presets.thumb: option q: got '900', allowed is a whole number from 0 to 100"),
+        ("pr:small", "presets.thumb: there is no preset 'small' to call"),
+    ],
+)
+def test_a_preset_that_cannot_work_is_told_with_its_name_and_what_is_allowed(
+    options: str, says: str, tmp_path: Path
+) -> None:
+    assert refused(f"[tenants.acme.presets]\nthumb = '{options}'\n", tmp_path).startswith(f"tenants.acme.{says}")
+
+
+def test_a_pattern_that_cannot_work_is_told_with_its_setting(tmp_path: Path) -> None:
+    text = "[tenants.acme.url_replacements]\n'http://a/*' = 'b/${2}'\n"
+    assert refused(text, tmp_path).startswith("tenants.acme.url_replacements: 'b/${2}' refers to a *")
+
+
+def test_an_encrypted_source_needs_keys_but_those_of_a_fresh_install_are_yet_to_come(tmp_path: Path) -> None:
+    key = f"source_key = '{'00' * 16}'"
+    assert load(env={}, path=toml(tmp_path, f"[tenants.default]\n{key}\n")).config.embedded
+    unsigned = f"[tenants.acme]\n{key}\n[tenants.other]\nprefix = '/other'\n"
+    assert "tenants.acme.source_key needs signing keys" in refused(unsigned, tmp_path)
+
+
 def test_nothing_given_is_one_tenant_at_the_root_with_keys_to_come() -> None:
     config = load(env={}).config
     assert config.profile == "tintype"

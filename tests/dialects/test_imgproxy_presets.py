@@ -126,7 +126,7 @@ def test_only_presets() -> None:
 @pytest.mark.parametrize(
     ("presets", "says"),
     [
-        ((("x", "w:abc"),), "preset 'x': option w: got 'abc'"),
+        ((("x", "w:abc"),), "presets.x: option w: got 'abc'"),
         ((("x", "foo:1"),), "there is no option 'foo'"),
         ((("x", "w"),), "'w' is no option; write name:argument"),
         ((("x", ""),), "is no option"),

@@ -7,6 +7,7 @@ import binascii
 import email.utils
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path as File
 
@@ -17,7 +18,7 @@ from tintype.core.errors import Misconfigured
 from tintype.core.formats import SAVABLE
 from tintype.core.quota import QuotaSettings
 from tintype.core.tenant import StandIn
-from tintype.dialects.imgproxy.settings import ImgproxySettings
+from tintype.dialects.imgproxy import Imgproxy, ImgproxySettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PREFIX = re.compile(r"(/[^/?#\s]+)*")
@@ -42,6 +43,7 @@ def _complaints(config: Config) -> Iterator[str]:
     yield from _mounts(config)
     for tenant in config.tenants:
         yield from _tenant(tenant)
+        yield from _dialect(tenant, embedded=config.embedded)
 
 
 def _server(config: Config) -> Iterator[str]:
@@ -126,6 +128,15 @@ def _keys(at: str, settings: ImgproxySettings) -> Iterator[str]:
     for name, options in settings.presets:
         if not name or not options:
             yield f"{at}.presets: {name or options!r} needs a name and options, such as thumb = 'rs:fill:64:64'"
+
+
+def _dialect(config: TenantConfig, *, embedded: bool) -> Iterator[str]:
+    """Make the dialect as the server will: presets and patterns are read then. An embedded tenant's keys are yet to come."""
+    settings = replace(config.imgproxy, source_key="") if embedded else config.imgproxy
+    try:
+        Imgproxy(settings)
+    except Misconfigured as error:
+        yield f"tenants.{config.name}.{error}"
 
 
 def _stand_in(at: str, image: StandIn) -> Iterator[str]:

@@ -24,7 +24,7 @@ class Decrypter:
         try:
             self._key = AES(bytes.fromhex(key))
         except ValueError:
-            raise Misconfigured(f"imgproxy source_key must be hex of {_KEY_BYTES} bytes") from None
+            raise Misconfigured(f"source_key must be hex of {_KEY_BYTES} bytes") from None
 
     def decrypt(self, encoded: str) -> bytes:
         """Return the URL's bytes.

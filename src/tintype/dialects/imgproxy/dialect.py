@@ -30,7 +30,7 @@ class Imgproxy:
 
     def __init__(self, settings: ImgproxySettings) -> None:
         if not settings.arguments_separator or "/" in settings.arguments_separator:
-            raise Misconfigured("imgproxy arguments_separator must not be empty or contain a slash")
+            raise Misconfigured("arguments_separator must not be empty or contain a slash")
         self._separator = settings.arguments_separator
         self._only_presets = settings.only_presets
         self._allowed = frozenset(settings.allowed_options)

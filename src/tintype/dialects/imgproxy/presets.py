@@ -56,7 +56,7 @@ class Presets:
         try:
             self.apply(Wanted(), [name])
         except BadRequest as error:
-            raise Misconfigured(f"imgproxy preset {name!r}: {error}") from error
+            raise Misconfigured(f"presets.{name}: {error}") from error
 
 
 def _spell(name: str, text: str, separator: str) -> list[Spelled]:
@@ -64,7 +64,7 @@ def _spell(name: str, text: str, separator: str) -> list[Spelled]:
     for part in text.strip().split("/"):
         option, *args = part.split(separator)
         if not args:
-            raise Misconfigured(f"imgproxy preset {name!r}: {part!r} is no option; write name{separator}argument")
+            raise Misconfigured(f"presets.{name}: {part!r} is no option; write name{separator}argument")
         spelled.append(Spelled(option, args))
     return spelled
 
@@ -75,7 +75,7 @@ def _write_out(name: str, spelled: dict[str, list[Spelled]]) -> tuple[Spelled, .
         if step.name not in options.PRESET_NAMES:
             steps.append(step)
         if count > _MOST_STEPS:
-            raise Misconfigured(f"imgproxy preset {name!r}: more than {_MOST_STEPS} options with the presets it calls")
+            raise Misconfigured(f"presets.{name}: more than {_MOST_STEPS} options with the presets it calls")
     return tuple(steps)
 
 
@@ -84,6 +84,6 @@ def _walk(name: str, spelled: dict[str, list[Spelled]], callers: tuple[str, ...]
         yield step
         for called in step.args if step.name in options.PRESET_NAMES else ():
             if called not in spelled:
-                raise Misconfigured(f"imgproxy preset {name!r}: there is no preset {called!r} to call")
+                raise Misconfigured(f"presets.{name}: there is no preset {called!r} to call")
             if called not in callers:  # a preset that calls itself is skipped, as in imgproxy
                 yield from _walk(called, spelled, (*callers, called))

@@ -22,9 +22,9 @@ class Signatures:
     def __init__(self, settings: ImgproxySettings) -> None:
         keys, salts = _unhex("keys", settings.keys), _unhex("salts", settings.salts)
         if len(keys) != len(salts):
-            raise Misconfigured(f"imgproxy keys and salts must be as many: there are {len(keys)} and {len(salts)}")
+            raise Misconfigured(f"keys and salts must be as many: there are {len(keys)} and {len(salts)}")
         if not 1 <= settings.signature_size <= sha256().digest_size:
-            raise Misconfigured(f"imgproxy signature_size is {settings.signature_size}; it takes 1 to 32")
+            raise Misconfigured(f"signature_size is {settings.signature_size}; it takes 1 to 32")
         names = [name or str(at) for at, name in enumerate(settings.key_ids or [""] * len(keys), 1)]
         self._keys = tuple(_Key(*one) for one in zip(names, keys, salts, strict=True))
         self._trusted = tuple(token.encode() for token in settings.trusted_signatures)
@@ -93,7 +93,7 @@ def _unhex(name: str, values: tuple[str, ...]) -> list[bytes]:
     try:
         decoded = [bytes.fromhex(value) for value in values]
     except ValueError:
-        raise Misconfigured(f"imgproxy {name}: must be hex digits, two a byte") from None
+        raise Misconfigured(f"{name}: must be hex digits, two a byte") from None
     if not all(decoded):
-        raise Misconfigured(f"imgproxy {name}: one is empty; leave it out, or give hex digits")
+        raise Misconfigured(f"{name}: one is empty; leave it out, or give hex digits")
     return decoded

@@ -124,7 +124,7 @@ def _canonical_pattern(pattern: str) -> str:
     try:
         return canonical(pattern)
     except BadRequest as error:
-        raise Misconfigured(f"imgproxy allowed_sources: {pattern!r}: {error}") from error
+        raise Misconfigured(f"allowed_sources: {pattern!r}: {error}") from error
 
 
 def _read_plain(source: str) -> tuple[str, str]:
@@ -173,7 +173,7 @@ def _replacement(pattern: str, template: str) -> Callable[[str], str]:
     compiled = re.compile(_prefix(pattern))
     stars = [int(number) for number in _REFERENCE.findall(template)]
     if any(number > compiled.groups for number in stars):
-        raise Misconfigured(f"imgproxy url_replacements: {template!r} refers to a * that {pattern!r} does not have")
+        raise Misconfigured(f"url_replacements: {template!r} refers to a * that {pattern!r} does not have")
 
     def fill(match: re.Match[str]) -> str:
         return _REFERENCE.sub(lambda reference: match[int(reference[1])], template)
@@ -186,7 +186,7 @@ def _decrypter(settings: ImgproxySettings) -> Callable[[str], bytes] | None:
         return None
     if not settings.keys:
         raise Misconfigured(
-            "imgproxy source_key needs signing keys: without signatures, answers to altered URLs would reveal the source"
+            "source_key needs signing keys: without signatures, answers to altered URLs would reveal the source"
         )
     from tintype.dialects.imgproxy.crypt import Decrypter  # noqa: PLC0415 - the library is loaded where it is used
 
