@@ -20,6 +20,7 @@ from tintype.admission.asker import Asker, Lane
 from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience, Refusal
 from tintype.admission.order.queue import Place, Queue, Rules
+from tintype.admission.unread import Unread
 from tintype.admission.weighing.backlog import Backlog, Charge
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.pipeline import Pipeline, Resize, SourceRef
@@ -99,6 +100,7 @@ class Simulation:
         self.backlog = Backlog(rules)
         self.expectation = Expectation(50.0)
         self.gate = Gate(self.backlog, self.expectation, patience, most=most)
+        self.unread, self.refused_unread = Unread(self.gate), 0
         self.outcomes: dict[str, Outcome] = defaultdict(Outcome)
         self.free = rules.workers
         self.slowness = 1.0
@@ -159,12 +161,21 @@ class Simulation:
         if self._is_there(request):
             return
         if self.gate.shut(self.now) or len(self.backlog) >= _FEW:
-            if self.gate.hand_on(asker, "host", self.now) is not None:
+            if self._turned_away(asker):
                 self._end(request, refused=True)
                 return
             self.at(self.now + _LOOP_S, lambda: self._fetch(request))
         else:
             self._fetch(request)
+
+    def _turned_away(self, asker: Asker) -> bool:
+        """Refuse in the server's thread, as the web does."""
+        if self.unread.refused(asker.tenant, asker.client, asker.lane, self.now) is not None:
+            self.refused_unread += 1
+            return True
+        shed = self.gate.hand_on(asker, "host", self.now)
+        self.unread.read(asker, shed, self.now)
+        return shed is not None
 
     def _fetch(self, request: _Request) -> None:
         """Begin in the event loop, as services and sources do."""

@@ -65,3 +65,14 @@ def test_what_is_heavy_is_refused_by_itself(lately: Refusals) -> None:
 def test_what_needs_no_fetch_is_refused_by_itself(lately: Refusals) -> None:
     assert refused(lately, 10.001)
     assert not refused(lately, 10.001, fetched=True)
+
+
+def test_of_those_alike_the_next_is_weighed_when_the_first_of_their_kinds_is(lately: Refusals) -> None:
+    lately.note(like(Asker("a"), None, heavy=True, fetched=True), Shed("wait"), 10.0, excess_s=0.05, every_s=0.02)
+    assert lately.next("a", None, Lane.INTERACTIVE, 10.001) == (10.0 + EVERY_S, EVERY_S)
+    assert not refused(lately, 10.02)  # so that it is the other kind's turn
+    lately.note(LIKE, Shed("wait"), 10.02, excess_s=0.08, every_s=EVERY_S)
+    assert lately.next("a", None, Lane.INTERACTIVE, 10.021) == (10.05, 0.02)
+    assert lately.next("a", None, Lane.INTERACTIVE, 10.6) is None
+    assert lately.next("a", "x", Lane.INTERACTIVE, 10.021) is None
+    assert lately.next("a", None, Lane.PREFETCH, 10.021) is None

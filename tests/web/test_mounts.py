@@ -21,7 +21,7 @@ def mount(name: str, *, hosts: tuple[str, ...] = (), prefix: str = "", policy: P
 MOUNTS = Mounts.of(
     [
         mount("root"),
-        mount("shop", hosts=("shop.example",)),
+        mount("shop", hosts=("Shop.example",)),
         mount("deep", prefix="/a/b"),
         mount("a", prefix="/a"),
         mount("shop-a", hosts=("shop.example",), prefix="/a"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tintype.admission.order.queue import Rules
 from tintype.admission.weighing.backlog import Backlog, Charge
 from tintype.cache.ram import RamCache
 from tintype.cache.tiers import Tiers
+from tintype.core.asked import Asked
 from tintype.core.degrade import Degraded
 from tintype.core.errors import Shed
 from tintype.core.limits import Limits
@@ -40,6 +41,7 @@ from tintype.web.proxies import Proxies
 from tintype.web.pulse import Pulse
 from tintype.web.refuser import Refuser
 from tintype.web.reply import Messages
+from tintype.web.settings import ServerSettings
 from tintype.web.turnaway import TurnAway
 
 NEW, KNOWN = "local:///new.jpg", "local:///known.jpg"
@@ -55,7 +57,15 @@ class StillClock(TickingClock):
 class Stand:
     """A gate with more before it than anybody waits for, and who is turned away by it."""
 
-    def __init__(self, folder: Path, *, prefix: str = "", secret: str = "", degrade: tuple[Degraded, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        prefix: str = "",
+        secret: str = "",
+        degrade: tuple[Degraded, ...] = (),
+        tenants: Sequence[Tenant] = (),
+    ) -> None:
         self.clock, self.log, self.asked = StillClock(), io.StringIO(), 0
         self.telemetry = NodeTelemetry(TelemetrySettings(), out=self.log, strict=True)
         rules = Rules(workers=1)
@@ -68,7 +78,7 @@ class Stand:
             settings, Lasting(), Limits(), folder / "sources", self.telemetry, self.clock, self.gate
         )
         keys = ImgproxySettings(keys=("11",), salts=("22",), trusted_signatures=("trusted",))
-        tenants = [
+        tenants = tenants or [
             Tenant(name="red", prefix="/red", delivery=DeliverySettings(secret=secret), degrade=degrade),
             Tenant(name="blue", prefix="/blue"),
         ]
@@ -86,7 +96,7 @@ class Stand:
             Limits(),
             proxies,
             self.pulse,
-            prefix=prefix,
+            ServerSettings(path_prefix=prefix, health_path="/alive"),
         )
 
     def tell(self) -> None:
@@ -307,9 +317,9 @@ async def test_while_the_event_loop_is_late_with_much_whatever_would_wait_for_it
         answer = stand.ask(url)
         assert answer is not None
         assert dict(answer[0]["headers"])[b"x-tintype-error"].startswith(b"shed: the node is 0.7")
-    assert stand.ask(at="/red/wrong/w:10/plain/") is None
+    assert stand.ask(at="/red/wrong/w:10/plain/") is not None  # nothing is read
     assert stand.ask(at="/health", url="") is None
-    assert 'tintype_sheds_total{reason="front"} 2.0' in stand.telemetry.exposition().decode()
+    assert 'tintype_sheds_total{reason="front"} 3.0' in stand.telemetry.exposition().decode()
     beating = asyncio.ensure_future(stand.pulse.beat())
     await asyncio.sleep(0)
     beating.cancel()
@@ -363,6 +373,98 @@ async def test_who_wants_what_is_under_way_is_let_through(stand: Stand) -> None:
     assert len(stand.backlog) == charged
     stand.pulse.end(target)
     assert stand.ask() is not None
+
+
+async def flooded(stand: Stand) -> None:
+    """Have so many refused that most of the next are not read."""
+    await stand.know(KNOWN)
+    stand.crowd()
+    for number in range(260):
+        stand.clock.ahead_s += 0.0001
+        assert stand.ask(f"local:///flood{number}.jpg") is not None
+
+
+def parsed(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return where targets are noted that are read from now on."""
+    noted: list[str] = []
+    usual = Imgproxy.parse
+
+    def parse(self: Imgproxy, target: str, now: float) -> Asked:
+        noted.append(target)
+        return usual(self, target, now)
+
+    monkeypatch.setattr(Imgproxy, "parse", parse)
+    return noted
+
+
+async def test_most_of_a_flood_is_refused_unread_and_told_and_counted_all_the_same(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await flooded(stand)
+    before = stand.telemetry.exposition().decode()
+    read = parsed(stand, monkeypatch)
+    answers = [stand.ask(f"local:///new{number}.jpg") for number in range(160)]
+    assert len(read) == 10
+    assert {(answer[0]["status"], answer[1]["body"]) for answer in answers if answer} == {
+        (503, b"Service is overloaded")
+    }
+    assert None not in answers
+    for name in ('requests_total{outcome="shed",status="5xx",tenant="red"}', 'sheds_total{reason="wait"}'):
+        assert f"{name} 260.0" in before
+        assert f"{name} 420.0" in stand.telemetry.exposition().decode()
+
+
+async def test_what_is_logged_of_one_refused_unread_shows_no_more_than_of_others(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await flooded(stand)
+    for _ in range(8):  # a second in which it goes on, so that of the next there are lines again
+        stand.clock.ahead_s += 0.15
+        assert stand.ask() is not None
+    read = parsed(stand, monkeypatch)
+    secret = "/red/" + "k3" * 30 + "/w:10/plain/" + NEW
+    heard = [stand.ask("", at=secret) for _ in range(12)]
+    stand.telemetry.close()
+    assert not read
+    assert None not in heard
+    assert "k3k3k3k3k3k3" not in stand.log.getvalue()
+    assert "/w:10/plain/local:///new.jpg" in stand.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "at", ["/health", "/alive", "/ready", "/", "/favicon.ico", "/v1/purge", "/.well-known/x", "/demo/"]
+)
+async def test_the_nodes_own_paths_are_no_images_whatever_there_is_too_much_of(tmp_path: Path, at: str) -> None:
+    stand = Stand(tmp_path, tenants=[Tenant(name="red")])
+    await stand.know(KNOWN)
+    stand.crowd()
+    for number in range(300):
+        assert stand.ask(f"local:///{number}.jpg", at="/trusted/w:10/plain/") is not None
+    assert [stand.ask("", at=at) for _ in range(20)] == [None] * 20
+    await stand.sources.close()
+
+
+async def test_who_can_have_it_for_nothing_is_not_refused_unread(stand: Stand) -> None:
+    await flooded(stand)
+    known = [stand.ask(KNOWN, if_none_match=b'"key"') for _ in range(20)]
+    assert known == [None] * 20
+    stand.pulse.begin()
+    stand.pulse.handed((b"/red/trusted/w:10/plain/" + NEW.encode(), b""))
+    assert [stand.ask() for _ in range(20)] == [None] * 20
+    assert stand.ask(at="/blue/trusted/w:10/plain/") is None
+    stand.pulse.running = 0
+
+
+async def test_what_is_let_through_for_what_it_wants_has_the_next_read(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await flooded(stand)
+    heard = [stand.ask(KNOWN, at="/red/trusted/raw:1/plain/") for _ in range(40)]
+    assert heard.index(None) < 20
+    assert heard[heard.index(None) :].count(None) == 40 - heard.index(None)
+    read = parsed(stand, monkeypatch)
+    assert all(stand.ask(f"local:///new{number}.jpg") for number in range(100))
+    assert len(read) == 100
 
 
 @pytest.mark.parametrize(

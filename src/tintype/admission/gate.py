@@ -15,7 +15,7 @@ from tintype.admission.remembered import remember
 from tintype.admission.weighing.backlog import Backlog, Charge
 from tintype.admission.weighing.crowds import Crowds
 from tintype.admission.weighing.handed import Handed
-from tintype.admission.weighing.refusals import Refusals, like
+from tintype.admission.weighing.refusals import Next, Refusals, like
 from tintype.admission.weighing.trials import Trials
 from tintype.admission.weighing.waits import Kind, Waits
 from tintype.core.errors import DeadlinePassed, Shed
@@ -66,7 +66,7 @@ _CALM_S = 2.0
 # So often something is tried that its client has hardly time for: how long a host or a kind of work takes is known from
 # what is let in. Seconds.
 _TRIAL_S = 10.0
-# What it takes of a processor to refuse one, while workers keep it busy: its share pays for it.
+# What it takes of a processor to read and refuse one, while workers keep it busy: its share pays for it, whoever of it is read.
 _REFUSAL_S = 0.0003
 # Who waits for more than this part of what a crowd may wait is pressed.
 _PRESSED = 0.5
@@ -132,8 +132,12 @@ class Gate:
             return self._backlog.add(asker, self.expected.likely.ms(asker), fetched=True)
 
     def shut(self, now: float) -> bool:
-        """Tell whether anything was refused a moment ago. From any thread, as are the next two."""
+        """Tell whether anything was refused a moment ago. From any thread."""
         return self._refusals.any(now)
+
+    def weighs_next(self, tenant: str, client: str | None, lane: Lane, now: float) -> Next | None:
+        """Return when one is weighed of those alike, None = none of them was refused lately. From any thread."""
+        return self._refusals.next(tenant, client, lane, now)
 
     def has_many(self, asker: Asker) -> bool:
         """Tell whether more is under way that an asker's client wants than a browser asks for at once. From any thread."""
@@ -186,8 +190,7 @@ class Gate:
         every_s = self._weighed_s(ms)
         found = self._refusals.of(asker, now, heavy=self._backlog.heavy(ms), fetched=fetched, every_s=every_s)
         if found is not None:
-            with self._lock:
-                self._owes(asker)
+            self.owes(asker.whose)
         return found
 
     def _turned_away(self, asker: Asker, ms: float, host: str, now: float, *, fetched: bool) -> Shed | None:
@@ -210,7 +213,7 @@ class Gate:
         """Note a refusal. Who has no work here waits least of its tenant's clients: what is too long for it is so for all."""
         error = _error(found)
         if isinstance(error, Shed):  # the deadline of one says nothing of others
-            self._owes(asker)
+            self.owes(asker.whose)
             client = asker.client if self._backlog.count(asker) else None
             these = like(asker, client, heavy=self._backlog.heavy(ms), fetched=fetched)
             excess_s = found.wait_s - found.patience_s
@@ -223,8 +226,10 @@ class Gate:
             owed, self._owed = self._owed, {}
         return owed
 
-    def _owes(self, asker: Asker) -> None:
-        remember(self._owed, asker.whose, self._owed.get(asker.whose, 0.0) + _REFUSAL_S)
+    def owes(self, whose: Whose, refusals: int = 1) -> None:
+        """Note what it has cost to refuse somebody so often."""
+        with self._lock:
+            remember(self._owed, whose, self._owed.get(whose, 0.0) + refusals * _REFUSAL_S)
 
     def began(self, ticket: Charge, now: float) -> None:
         """Learn from a ticket for a render that a worker begins."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from tintype.core.errors import Draining, NotFound
 from tintype.web.image import ImagePath
 from tintype.web.memo import Headers
+from tintype.web.own import health_paths
 from tintype.web.paths import CONTROL
 from tintype.web.pulse import Pulse, target_of
 from tintype.web.quick import Quick
@@ -41,7 +42,7 @@ class Front:
         self.quick = quick
         self._desk = desk
         self._prefix = settings.path_prefix.rstrip("/")
-        self._health = {"/health", settings.health_path} - {""}
+        self._health = health_paths(settings)
         self._ready = ready
         self._control = control
         self._home = home

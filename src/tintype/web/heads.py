@@ -41,7 +41,7 @@ def of_error(error: TintypeError, request_id: bytes) -> Headers:
     """Return what an error tells in headers: what it is, when to ask again, what is left of quotas."""
     headers: Headers = [what_it_is(error)]
     if error.retry_after_s is not None:
-        headers.append(again_after(error.retry_after_s, request_id))
+        headers.append(again_after(retry_after_s(error.retry_after_s, request_id)))
     if isinstance(error, QuotaExceeded):
         headers += rate_limit(error.allowances, lambda wait_s: retry_after_s(wait_s, request_id))
     return headers
@@ -52,9 +52,9 @@ def what_it_is(error: TintypeError) -> tuple[bytes, bytes]:
     return b"x-tintype-error", _printable(f"{error.code}: {error}")
 
 
-def again_after(least_s: float, request_id: bytes) -> tuple[bytes, bytes]:
+def again_after(seconds: int) -> tuple[bytes, bytes]:
     """Return the header that says when to ask again."""
-    return b"retry-after", b"%d" % retry_after_s(least_s, request_id)
+    return b"retry-after", b"%d" % seconds
 
 
 def unchanged(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -73,8 +73,14 @@ def server_timing(timings: Timings, outcome: str) -> bytes:
 
 def retry_after_s(least_s: float, request_id: bytes) -> int:
     """Return whole seconds after which to ask again, a little spread: who was refused together comes apart."""
+    choice = again_in(least_s)
+    return choice[zlib.crc32(request_id) % len(choice)]
+
+
+def again_in(least_s: float) -> range:
+    """Return the seconds of which each who is refused is told one."""
     seconds = max(1, ceil(least_s))
-    return seconds + zlib.crc32(request_id) % (min(seconds, _SPREAD_S) + 1)
+    return range(seconds, seconds + min(seconds, _SPREAD_S) + 1)
 
 
 @lru_cache(256)  # in a flood, some refusals are told to many

@@ -65,6 +65,8 @@ class Mounts:
     by_host: bool = field(init=False)
     by_cookie: bool = field(init=False)
     offers: tuple[bytes, ...] = field(init=False)
+    _at: dict[tuple[str, str], Mount] = field(init=False, default_factory=dict)  # by host ("": any) and prefix
+    _depths: tuple[int, ...] = field(init=False)  # parts of prefixes, the most first
     _seen: dict[tuple[bytes | None, ...], str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,10 @@ class Mounts:
         set_(self, "by_host", any(t.hosts for t in tenants))
         set_(self, "by_cookie", any(d.cookie_passthrough or d.cookie_passthrough_all for d in deliveries))
         set_(self, "offers", (b"accept",) * accept + _HINTS * hints)
+        set_(self, "_depths", tuple(sorted({t.prefix.count("/") for t in tenants}, reverse=True)))
+        for mount in self.mounts:
+            for host in mount.tenant.hosts or ("",):
+                self._at.setdefault((host.lower(), mount.tenant.prefix), mount)
 
     def question(self, path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> tuple[object, ...]:
         """Return all that the answer to a GET depends on, as it came, but for cookies, forwarded headers and secrets."""
@@ -105,13 +111,13 @@ class Mounts:
 
     def find(self, host: str, path: str) -> tuple[Mount, str] | None:
         """Return the mount and the rest of the path (with its leading slash), or None."""
-        host = host.rsplit(":", 1)[0].lower() if not host.endswith("]") else host.lower()
-        for mount in self.mounts:
-            hosts, prefix = mount.tenant.hosts, mount.tenant.prefix
-            if (not hosts or host in hosts) and path.startswith(prefix):
-                rest = path[len(prefix) :]
-                if not prefix or not rest or rest[0] == "/":
-                    return mount, rest or "/"
+        if self.by_host:
+            host = host.rsplit(":", 1)[0].lower() if not host.endswith("]") else host.lower()
+        for depth in self._depths:
+            prefix = "/".join(path.split("/", depth + 1)[: depth + 1]) if depth else ""
+            mount = (self.by_host and self._at.get((host, prefix))) or self._at.get(("", prefix))
+            if mount:
+                return mount, path[len(prefix) :] or "/"
         return None
 
 

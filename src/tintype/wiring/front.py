@@ -29,9 +29,7 @@ def front_over(ground: Ground, stores: Stores, cases: Cases, site: Site) -> Fron
     limits, server, memo, cache = config.limits, config.server, stores.memo, stores.cache
     proxies, refuser = Proxies(server.trusted_proxies), Refuser(clock, telemetry)
     pulse = Pulse(clock.monotonic, lambda: refuser.tell(telemetry), stores.gate.let_go)
-    away = TurnAway(
-        site, stores.gate, stores.sources, cache, clock, refuser, limits, proxies, pulse, prefix=server.path_prefix
-    )
+    away = TurnAway(site, stores.gate, stores.sources, cache, clock, refuser, limits, proxies, pulse, server)
     tracer = telemetry.traces(clock)
     quick = (
         TracedQuick(site, memo, cache, clock, telemetry, away, tracer)

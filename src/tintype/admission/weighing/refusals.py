@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import product
+from typing import NamedTuple, TypeAlias
 
 from tintype.admission.asker import Asker, Lane
 from tintype.core.errors import Shed
@@ -16,6 +17,14 @@ Like: TypeAlias = tuple[str, str | None, Lane, bool, bool]
 # How long a refusal is one of a moment ago; longest time in which none like it is weighed. Seconds.
 _LATELY_S, _UNWEIGHED_S = 0.5, 0.1
 _REMEMBERED = 1000
+_KINDS = tuple(product((False, True), repeat=2))  # of work: heavy or not, fetched or not
+
+
+class Next(NamedTuple):
+    """When the next is weighed that is like what was refused, and how often one is from then on, in seconds."""
+
+    at: float
+    every_s: float
 
 
 @dataclass(slots=True)
@@ -23,6 +32,7 @@ class _Refused:
     shed: Shed
     until: float
     weighed_at: float  # when the next of these is weighed
+    every_s: float
 
 
 class Refusals:
@@ -46,7 +56,7 @@ class Refusals:
             self._lately = {}
         unweighed_s = min(max(excess_s, every_s), _UNWEIGHED_S)
         self._until = now + _LATELY_S
-        self._lately[like] = _Refused(shed, self._until, now + unweighed_s)
+        self._lately[like] = _Refused(shed, self._until, now + unweighed_s, every_s)
 
     def of(self, asker: Asker, now: float, *, heavy: bool, fetched: bool, every_s: float) -> Shed | None:
         """Return what others like this were refused with, None = this one is to be weighed."""
@@ -56,9 +66,15 @@ class Refusals:
                 continue
             if now < found.weighed_at:
                 return found.shed
-            found.weighed_at = now + every_s
+            found.weighed_at, found.every_s = now + every_s, every_s
             return None
         return None
+
+    def next(self, tenant: str, client: str | None, lane: Lane, now: float) -> Next | None:
+        """Return when one of those is weighed next, whatever it wants; None: nothing like them was refused lately."""
+        found = [self._lately.get((tenant, client, lane, heavy, fetched)) for heavy, fetched in _KINDS]
+        lately = [Next(one.weighed_at, one.every_s) for one in found if one is not None and now < one.until]
+        return min(lately, default=None)
 
 
 def like(asker: Asker, client: str | None, *, heavy: bool, fetched: bool) -> Like:
