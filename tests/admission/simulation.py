@@ -11,14 +11,13 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience, Refusal
+from tintype.admission.gate import Gate, Patience
 from tintype.admission.order.queue import Place, Queue, Rules
 from tintype.admission.unread import Unread
 from tintype.admission.weighing.backlog import Backlog, Charge
@@ -29,7 +28,7 @@ IN_TIME_S = 1.0
 PAUSE_S = (0.1, 0.3)  # of who tries again: shorter than any Retry-After
 PATIENCE = Patience(crowd_s=0.5, burst_s=0.8)  # as shipped
 _FEW = 6  # under way, of which each goes to the event loop unweighed
-_LOOP_S = 0.002  # until that begins with it
+_LOOP_S = 0.002  # until that begins with it, when it has nothing else to do
 _PLAIN = Pipeline(source=SourceRef(url=""))  # of who says nothing of what is asked for
 
 
@@ -89,12 +88,22 @@ class _Request:
 
 
 class Simulation:
-    """Runs streams of requests to an end. `at`: changes to the node at certain times, such as workers taken away."""
+    """Runs streams of requests to an end. `at`: changes to the node at certain times, such as workers taken away.
+
+    `front_s`: what a request takes of the event loop, half of it before its fetch and half after; one at a time.
+    """
 
     def __init__(
-        self, streams: Sequence[Stream], rules: Rules, *, seed: int, patience: Patience = PATIENCE, most: int = 10_000
+        self,
+        streams: Sequence[Stream],
+        rules: Rules,
+        *,
+        seed: int,
+        patience: Patience = PATIENCE,
+        most: int = 10_000,
+        front_s: float = 0.0,
     ) -> None:
-        self.seed, self.rules, self.most = seed, rules, most
+        self.seed, self.rules, self.most, self.front_s = seed, rules, most, front_s
         self.rng = random.Random(seed)
         self.queue: Queue[_Request] = Queue(rules)
         self.backlog = Backlog(rules)
@@ -110,6 +119,7 @@ class Simulation:
         self._flights: dict[str, _Request] = {}
         self._kept: set[str] = set()
         self._looked_at = float("-inf")
+        self._loop_free_at = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
 
@@ -164,9 +174,14 @@ class Simulation:
             if self._turned_away(asker):
                 self._end(request, refused=True)
                 return
-            self.at(self.now + _LOOP_S, lambda: self._fetch(request))
+            self._in_loop(lambda: self._fetch(request), _LOOP_S)
         else:
-            self._fetch(request)
+            self._in_loop(lambda: self._fetch(request))
+
+    def _in_loop(self, then: Callable[[], None], least_s: float = 0.0) -> None:
+        """Do half of what a request takes of the event loop, once that has done what came before."""
+        self._loop_free_at = max(self.now + least_s, self._loop_free_at) + self.front_s / 2
+        self.at(self._loop_free_at, then)
 
     def _turned_away(self, asker: Asker) -> bool:
         """Refuse in the server's thread, as the web does."""
@@ -179,22 +194,24 @@ class Simulation:
 
     def _fetch(self, request: _Request) -> None:
         """Begin in the event loop, as services and sources do."""
-        asker = request.asker
-        ticket = ExitStack()
         try:
-            ticket.enter_context(self.gate.fetching(asker, "host", self.now))
+            ticket = self.gate.fetch(request.asker, "host", self.now)
         except (Shed, DeadlinePassed):
             self._end(request, refused=True)
             return
         self.at(self.now + request.work.fetch_s, lambda: self._fetched(request, ticket))
 
-    def _fetched(self, request: _Request, ticket: ExitStack) -> None:
-        ticket.close()
+    def _fetched(self, request: _Request, ticket: Charge) -> None:
+        self.gate.fetched(ticket, self.now)
+        self.expectation.learn_fetch("host", request.work.fetch_s)
+        self._in_loop(lambda: self._render(request))
+
+    def _render(self, request: _Request) -> None:
         work = request.work
-        self.expectation.learn_fetch("host", work.fetch_s)
         ms = self.expectation.of((work.kind, 0), work.predicted_ms)
-        render = self.gate.admit(replace(request.asker, invested=True), ms, self.now, fetched=True)
-        if isinstance(render, Refusal):
+        try:
+            render = self.gate.render(replace(request.asker, invested=True), ms, self.now)
+        except (Shed, DeadlinePassed):
             self._end(request, refused=True)
             return
         request.charge = render

@@ -262,11 +262,11 @@ def firm(left_s: float) -> Asker:
 
 def test_a_firm_deadline_that_cannot_be_met_is_refused_even_by_an_idle_node() -> None:
     idle = gate(load())
-    with pytest.raises(DeadlinePassed, match=r"0\.05 s after"), idle.fetching(firm(0.05), "new", 10.0):
-        pass  # 50 ms to fetch, and 50 to render
+    with pytest.raises(DeadlinePassed, match=r"0\.05 s after"):
+        idle.fetch(firm(0.05), "new", 10.0)  # 50 ms to fetch, and 50 to render
     assert not idle.shut(10.0)  # says nothing of others
-    with idle.fetching(firm(0.2), "new", 10.0):
-        assert isinstance(idle.admit(firm(0.06), 50, 10.0, fetched=True), Charge)
+    idle.fetch(firm(0.2), "new", 10.0)
+    assert isinstance(idle.admit(firm(0.06), 50, 10.0, fetched=True), Charge)
     late = idle.admit(firm(0.04), 50, 10.0, fetched=True)
     assert isinstance(late, Refusal)
     assert late.late_s == pytest.approx(0.01)
@@ -275,8 +275,8 @@ def test_a_firm_deadline_that_cannot_be_met_is_refused_even_by_an_idle_node() ->
 
 def test_who_would_wait_too_long_anyway_is_told_of_the_load() -> None:
     busy = gate(load(*[(A, 100.0)] * 10))
-    with pytest.raises(Shed, match=r"0\.30 s are allowed"), busy.fetching(firm(0.3), "new", 10.0):
-        pass
+    with pytest.raises(Shed, match=r"0\.30 s are allowed"):
+        busy.fetch(firm(0.3), "new", 10.0)
     assert busy.refused(A, 10.0)
 
 
@@ -299,11 +299,12 @@ def test_what_predictions_tell_against_is_tried_now_and_then_so_that_they_are_pu
     idle, let_in = gate(load()), list[float]()
     for at in range(10, 41):
         asker = Asker("a", deadline=at + 0.05, firm=True)
-        with contextlib.suppress(DeadlinePassed), idle.fetching(asker, "slow", float(at)):
+        with contextlib.suppress(DeadlinePassed):
+            idle.leave(idle.fetch(asker, "slow", float(at)))
             let_in.append(at)
     assert let_in == [20, 30, 40]
-    with pytest.raises(DeadlinePassed), idle.fetching(firm(0.05), "another", 10.0):
-        pass
+    with pytest.raises(DeadlinePassed):
+        idle.fetch(firm(0.05), "another", 10.0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2000), st.floats(0, 3)), max_size=200))

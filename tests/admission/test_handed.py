@@ -9,7 +9,7 @@ from tests.admission.test_gate import RULES, A
 from tintype.admission.asker import Asker
 from tintype.admission.costs.expect import Expectation
 from tintype.admission.gate import Gate, Patience, source_of
-from tintype.admission.weighing.backlog import Backlog
+from tintype.admission.weighing.backlog import Backlog, Charge
 from tintype.admission.weighing.handed import Handed
 from tintype.core.pipeline import Pipeline, SourceRef
 
@@ -41,9 +41,32 @@ def test_what_was_handed_on_is_charged_once_when_it_has_a_ticket() -> None:
     backlog = Backlog(RULES)
     one = gate(backlog)
     assert one.hand_on(wants(1), "host", 10.0) is None
-    with one.fetching(wants(1), "host", 10.1):
-        assert len(backlog) == 1
+    ticket = one.fetch(wants(1), "host", 10.1)
+    assert len(backlog) == 1
+    one.leave(ticket)
     assert len(backlog) == 0
+
+
+def test_what_is_fetched_is_charged_until_it_is_weighed_for_a_worker() -> None:
+    """Between the two the event loop has work with it, and others come."""
+    backlog = Backlog(RULES)
+    one = gate(backlog)
+    one.fetched(one.fetch(wants(1), "host", 10.0), 10.1)
+    assert len(backlog) == 1
+    assert one.look(wants(1)) is None  # a header that is read on the way is nothing more
+    one.leave(one.render(wants(1), 50.0, 10.2))
+    assert len(backlog) == 0
+
+
+def test_what_is_fetched_and_comes_to_nothing_is_let_go() -> None:
+    backlog = Backlog(RULES)
+    one = gate(backlog)
+    one.fetched(one.fetch(wants(1), "host", 10.0), 10.1)
+    one.fetched(one.fetch(wants(1), "host", 10.0), 10.1)  # by two who forward other headers
+    assert len(backlog) == 1
+    one.let_go(source_of(wants(1)))
+    assert len(backlog) == 0
+    assert isinstance(one.look(wants(1)), Charge)
 
 
 def test_many_who_want_one_source_are_charged_once_and_none_of_them_is_refused() -> None:
@@ -76,7 +99,7 @@ def test_charges_are_of_those_that_did_not_come_and_are_not_old(moves: list[tupl
         if comes:
             assert handed.take_off(source) is (there.pop(source, None) is not None)
         elif source not in handed:
-            handed.add(source, A, 100.0, now)
+            handed.add(source, backlog.add(A, 100.0, fetched=False), now)
             there[source] = now + 0.5
         assert len(backlog) == len(there)
         assert all(source in handed for source in there)

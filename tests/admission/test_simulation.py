@@ -43,6 +43,15 @@ def test_whatever_the_load_all_of_the_capacity_is_answered_in_time(times: int, w
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_of_a_floods_first_second_what_is_let_in_is_in_time_though_the_event_loop_has_work_with_it(seed: int) -> None:
+    """It comes faster than the loop brings it to a worker: what is on its way counts."""
+    node = Simulation([Stream(A, 10 * CAPACITY, steady(MS), ends_s=1.0)], RULES, seed=seed, front_s=0.008)
+    outcome = only(node.run(5.0))
+    assert outcome.in_time == len(outcome.answered)
+    assert len(outcome.answered) >= CAPACITY
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_below_capacity_nobody_is_refused(seed: int) -> None:
     outcome = only(run(Stream(A, 0.7 * CAPACITY, steady(MS)), seed=seed))
     assert outcome.refused <= 0.001 * outcome.asked

@@ -65,8 +65,7 @@ class Watched(Backlog):
 
 
 def fetches(gate: Gate) -> None:
-    with gate.fetching(wants(1), "host", NOW):
-        pass
+    gate.fetched(gate.fetch(wants(1), "host", NOW), NOW)
 
 
 def renders(gate: Gate) -> None:
@@ -85,7 +84,8 @@ def lets_go(gate: Gate) -> None:
 
 
 ASKED: dict[str, Callable[[Gate], object]] = {
-    "fetching": fetches,
+    "fetch": lambda gate: gate.fetch(wants(1), "host", NOW),
+    "fetched": fetches,
     "render": renders,
     "look": lambda gate: gate.look(A),
     "has_many": lambda gate: gate.has_many(A),

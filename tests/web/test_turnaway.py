@@ -15,7 +15,7 @@ from tests.cache.support import TickingClock, make_entry
 from tests.sources.conftest import Lasting
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience
+from tintype.admission.gate import Gate, Patience, source_of
 from tintype.admission.order.queue import Rules
 from tintype.admission.weighing.backlog import Backlog, Charge
 from tintype.cache.ram import RamCache
@@ -114,8 +114,8 @@ class Stand:
         """Have a fetch of a tenant's client refused."""
         asker = Asker(tenant, client, lane, pipeline=wants)
         self.charges += [self.backlog.add(asker, 100.0, fetched=True) for _ in range(works)]
-        with pytest.raises(Shed), self.gate.fetching(asker, "host", self.clock.monotonic()):
-            pass
+        with pytest.raises(Shed):
+            self.gate.fetch(asker, "host", self.clock.monotonic())
 
     def empty(self) -> None:
         """Have the crowd's work done."""
@@ -125,6 +125,7 @@ class Stand:
     async def know(self, url: str, tenant: str = "red") -> None:
         asker = Asker(tenant, deadline=self.clock.monotonic() + 20)
         await self.sources.bind(asker, SourceRef(url=url), Forwarded())
+        self.gate.let_go(source_of(asker))  # as a request's end does
         async with asyncio.timeout(20):  # the table of what is known is read by a thread
             while self.sources.may_know(tenant, SourceRef(url="local:///unknown.jpg"), Forwarded()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 
@@ -97,9 +96,8 @@ class Gate:
         self._waits = Waits()
         self._owed: dict[Whose, float] = {}
 
-    @contextmanager
-    def fetching(self, asker: Asker, host: str, now: float, *, waited_s: float = 0.0) -> Iterator[None]:
-        """Hold a ticket for a fetch and what will likely come of it. `waited_s`: so long it has waited for its host.
+    def fetch(self, asker: Asker, host: str, now: float, *, waited_s: float = 0.0) -> Charge:
+        """Return a ticket for a fetch and what will likely come of it. `waited_s`: so long it has waited for its host.
 
         Raises:
             Shed: there is none.
@@ -113,22 +111,27 @@ class Gate:
                 found = self._backlog.add(asker, ms, fetched=False)
             if isinstance(found, Refusal):
                 raise self._noted(asker, ms, found, now)
-        try:
-            yield
-        finally:
-            self.leave(found)
+        return found
+
+    def fetched(self, ticket: Charge, now: float) -> None:
+        """Keep a ticket whose fetch is done until a render of that source is weighed: it is on its way to a worker."""
+        with self._lock:
+            self._handed.add(source_of(ticket.asker), ticket, now)
 
     def render(self, asker: Asker, ms: float, now: float) -> Charge:
-        """Return a ticket for a render of so many milliseconds. Raises as `fetching`."""
+        """Return a ticket for a render of so many milliseconds. Raises as `fetch`."""
         with self._lock:
+            self._handed.take_off(source_of(asker))
             found = self.admit(asker, ms, now, fetched=True)
             if isinstance(found, Refusal):
                 raise self._noted(asker, self.expected.likely.ms(asker), found, now, fetched=True)
         return found
 
-    def look(self, asker: Asker) -> Charge:
-        """Return a ticket for what will likely come of a header that is read; nobody is refused this late."""
+    def look(self, asker: Asker) -> Charge | None:
+        """Return a ticket for what will likely come of a header that is read, None: it has one. Nobody is refused this late."""
         with self._lock:
+            if source_of(asker) in self._handed:
+                return None
             return self._backlog.add(asker, self.expected.likely.ms(asker), fetched=True)
 
     def shut(self, now: float) -> bool:
@@ -168,7 +171,7 @@ class Gate:
             ms = self.expected.likely.ms(asker)
             shed = self._turned_away(asker, ms, host, now, fetched=False)
             if shed is None:
-                self._handed.add(source, asker, ms, now)
+                self._handed.add(source, self._backlog.add(asker, ms, fetched=False), now)
         return shed
 
     def let_go(self, source: str) -> None:
@@ -183,7 +186,7 @@ class Gate:
             handed = self._handed.take_off(source)
             shed = self._no_room(asker, ms, host, now, fetched=False)
             if handed and shed is None:
-                self._handed.add(source, asker, ms, now)
+                self._handed.add(source, self._backlog.add(asker, ms, fetched=False), now)
         return shed
 
     def _refused(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> Shed | None:

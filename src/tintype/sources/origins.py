@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 
 import msgspec
@@ -91,8 +91,16 @@ class Origins:
                 began()
                 return await self._fetched(want, known, scheme, fetcher, visit)
 
-    def _ticket(self, want: Want, now: float, waited_s: float) -> AbstractContextManager[None]:
-        return self._gate.fetching(want.asker, want.ref.host, now, waited_s=waited_s)
+    @contextmanager
+    def _ticket(self, want: Want, now: float, waited_s: float) -> Iterator[None]:
+        """Hold a ticket; what has been fetched keeps it until it is weighed for a worker."""
+        ticket = self._gate.fetch(want.asker, want.ref.host, now, waited_s=waited_s)
+        try:
+            yield
+        except BaseException:
+            self._gate.leave(ticket)
+            raise
+        self._gate.fetched(ticket, self._clock.monotonic())
 
     async def _fetched(self, want: Want, known: Binding | None, scheme: str, fetcher: Fetcher, visit: Visit) -> Got:
         asked_at, started = self._clock.now(), visit.started

@@ -1,15 +1,14 @@
-"""Handed on: sources that were found to fit before they come to be weighed, charged until then, as a burst comes faster."""
+"""Handed on: sources that were found to fit and come to be weighed again, charged until then, as a burst comes faster."""
 
 from __future__ import annotations
 
-from tintype.admission.asker import Asker
 from tintype.admission.weighing.backlog import Backlog, Charge
 
 _LASTS_S = 0.5  # what is not weighed by then waits for something else
 
 
 class Handed:
-    """Charges to a backlog for what is to be fetched, one for each source, in the order in which they were handed on."""
+    """Charges to a backlog for what is to be fetched or has been, one for each source, in the order in which they came."""
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
@@ -19,9 +18,10 @@ class Handed:
         """Tell whether a source is charged for, so that who wants it too will join its fetch."""
         return source in self._charges
 
-    def add(self, source: str, asker: Asker, ms: float, now: float) -> None:
-        """Charge work until its source comes to be weighed, for half a second at most."""
-        self._charges[source] = now + _LASTS_S, self._backlog.add(asker, ms, fetched=False)
+    def add(self, source: str, charge: Charge, now: float) -> None:
+        """Keep a charge until its source comes to be weighed, for half a second at most."""
+        self.take_off(source)
+        self._charges[source] = now + _LASTS_S, charge
 
     def take_off(self, source: str) -> bool:
         """Take a charge off, as its source is weighed now, or will not be. Was there one?"""
