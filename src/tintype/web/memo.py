@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import chain
@@ -78,8 +77,10 @@ class Memo:
         found = self._kept.get(question)
         if found is None or found.until <= now:
             return None
-        with contextlib.suppress(KeyError):  # it may go at any moment
+        try:  # noqa: SIM105 - each hit comes by here, and a context takes longer than all of this
             self._kept.move_to_end(question)
+        except KeyError:  # it may go at any moment
+            pass
         return found
 
     def put(self, question: object, answer: Remembered, generation: int) -> None:

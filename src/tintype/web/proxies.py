@@ -39,6 +39,9 @@ _PRIORITY_BYTES = 256
 # and 7 for what nobody waits for.
 _PREFETCH_FROM = 6
 _MILLISECONDS = re.compile(rb"[1-9]\d{0,8}")
+# Headers that are read; what many say alike is read once, and what so many said last is known.
+_NAMES = (b"forwarded", b"x-forwarded-for", b"priority", b"x-request-deadline", b"sec-purpose", b"purpose")
+_KNOWN = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,18 @@ class Proxies:
     def __init__(self, trusted: Sequence[str]) -> None:
         self._trusted = tuple(ip_network(text) for text in trusted)
         self._sender = lru_cache(1024)(self._trusted_sender)
+        self._of_sender = lru_cache(_KNOWN)(self._what_a_sender_says)
 
     def said(self, peer: str, headers: Headers) -> Said:
         """Read the headers of a request that came from a peer."""
-        lane = lane_of(headers)
         sender = self._sender(peer) if self._trusted else None
         if sender is None:
-            return _NOTHING_SAID[lane]
+            return _NOTHING_SAID[lane_of(headers)]
+        return self._of_sender(sender, *map(headers.get, _NAMES))
+
+    def _what_a_sender_says(self, sender: Address, *values: bytes | None) -> Said:
+        headers = {name: value for name, value in zip(_NAMES, values, strict=True) if value is not None}
+        lane = lane_of(headers)
         client, unread = self._client(sender, headers)
         urgency, left_s = _urgency(headers.get(b"priority", b"")), _left_s(headers.get(b"x-request-deadline"))
         if urgency is None:
