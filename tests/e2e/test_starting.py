@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +55,20 @@ def test_a_supervisor_loads_no_part_of_a_node(supervisor: frozenset[str]) -> Non
 def test_a_front_loads_nothing_that_is_switched_off(all_processes: frozenset[str]) -> None:
     assert all_processes >= _NODE
     assert all_processes.isdisjoint(_NEVER), sorted(all_processes & _NEVER)
+
+
+def test_nobody_can_connect_before_a_worker_is_there(tmp_path: Path) -> None:
+    """Who stands in front asks another node, rather than wait for the workers of this one."""
+    with running(tmp_path, ready=False) as node:
+        deadline = time.monotonic() + 60
+        while not _listens(node.port):
+            assert node.process.poll() is None, node.log
+            assert time.monotonic() < deadline, node.log
+            time.sleep(0.005)
+        assert "engine.worker_started" in node.log
+        assert node.ask("/ready").status == 200
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0

@@ -118,10 +118,12 @@ class Serving:
     async def until_stopped(
         self, started: Awaitable[object], reload: Callable[[], object], watched: Callable[[], tuple[str, ...]]
     ) -> bool:
-        """Serve; returns whether all running requests ended within the drain time.
+        """Serve once the node has started; returns whether all running requests ended within the drain time.
+
+        Nobody can connect before: who stands in front asks another node meanwhile, where here each would wait for a worker.
 
         Args:
-            started: completes when the node's parts have started; its error ends the serving and is raised.
+            started: completes when the node's parts have started; its error is raised.
             reload: called at SIGHUP or when a watched file changes; may raise TintypeError, which is logged.
             watched: the files to watch.
         """
@@ -130,17 +132,19 @@ class Serving:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up.set)
-        serving = asyncio.ensure_future(self._server.serve())
         starting = asyncio.ensure_future(started)
         stopping = asyncio.ensure_future(self._stop.wait())
         watching = asyncio.ensure_future(self._watch(reload, watched))
         beating = asyncio.ensure_future(self._front.pulse.beat())
         looking = asyncio.ensure_future(self._room.watch())
+        serving: asyncio.Future[None] | None = None
         try:
-            await asyncio.wait((serving, starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                starting.result()
-                await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                return True
+            starting.result()
+            serving = asyncio.ensure_future(self._server.serve())
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 serving.result()
             return await self._front.drain(self._settings.drain_timeout_s)
@@ -148,7 +152,8 @@ class Serving:
             for task in (starting, stopping, watching, beating, looking):
                 task.cancel()
             self._server.stop()  # type: ignore[no-untyped-call]
-            await asyncio.wait((serving,), timeout=5)
+            if serving is not None:
+                await asyncio.wait((serving,), timeout=5)
 
     async def _watch(self, reload: Callable[[], object], watched: Callable[[], tuple[str, ...]]) -> None:
         seen = _states(watched())
