@@ -10,6 +10,7 @@ import pytest
 
 from tests.coordination.conftest import Begin, Node
 from tests.coordination.server import Server
+from tintype.admission.asker import Lane
 from tintype.coordination.leads import ValkeyLead, ValkeyLeads
 
 LEAD_S = 1.5
@@ -22,11 +23,11 @@ class Leading:
         self.node, self.waited = node, 0
         self.leads = ValkeyLeads(node.link, LEAD_S, node.clock, node.seen)
 
-    async def lead(self, key: str = "k", for_s: float = 20.0) -> ValkeyLead | None:
+    async def lead(self, key: str = "k", for_s: float = 20.0, lane: Lane = Lane.INTERACTIVE) -> ValkeyLead | None:
         def waits() -> None:
             self.waited += 1
 
-        return await self.leads.lead(key, time.monotonic() + for_s, waits)
+        return await self.leads.lead(key, lane, time.monotonic() + for_s, waits)
 
     def counted(self, result: str) -> float:
         return self.node.metric("leads_total", result=result)
@@ -97,7 +98,7 @@ async def test_one_of_many_at_once_leads(join: Join) -> None:
 async def test_who_died_is_followed_when_its_lead_has_run_out(join: Join, server: Server) -> None:
     second = await join()
     with server.client as client:
-        client.set("tintype:lead:k", "of a node that died", px=int(LEAD_S * 1000))
+        client.set("tintype:lead:k", "0of a node that died", px=int(LEAD_S * 1000))
     assert await second.lead() is None
     lead = await second.lead()
     assert lead is not None
@@ -116,7 +117,7 @@ async def test_a_late_end_does_not_end_the_lead_of_another(join: Join, server: S
         with lead:
             pass
         await first.leads.close()
-        assert client.get("tintype:lead:k").decode() == other.token
+        assert client.get("tintype:lead:k").decode() == f"0{other.token}"
         with other:
             pass
         await second.node.until(lambda: not client.exists("tintype:lead:k"))
@@ -132,6 +133,67 @@ async def test_whose_time_is_up_goes_on_alone(join: Join) -> None:
         with alone:
             pass
     assert second.counted("alone") == 1
+
+
+async def test_a_lead_of_a_lower_lane_is_taken_over_while_it_waits_for_its_turn(join: Join, server: Server) -> None:
+    first, second, third = [await join() for _ in range(3)]
+    prefetch = await first.lead(lane=Lane.PREFETCH)
+    interactive = await second.lead()
+    assert prefetch is not None
+    assert interactive is not None
+    assert second.waited == 0
+    other = asyncio.create_task(third.lead())
+    await third.node.until(lambda: third.waited == 1)  # one that somebody looks at leads, and no more than one
+    with prefetch:
+        prefetch.began()  # too late: it is another's
+    await first.leads.close()
+    with server.client as client:
+        assert client.get("tintype:lead:k").decode() == f"0{interactive.token}"
+    assert not other.done()
+    with interactive:
+        pass
+    assert await other is None
+
+
+async def test_what_a_lower_lane_has_begun_is_waited_for(join: Join, server: Server) -> None:
+    first, second = await join(), await join()
+    prefetch = await first.lead(lane=Lane.PREFETCH)
+    assert prefetch is not None
+    with prefetch, server.client as client:
+        prefetch.began()
+        await first.node.until(lambda: client.get("tintype:lead:k").decode() == f"0{prefetch.token}")
+        other = asyncio.create_task(second.lead())
+        await second.node.until(lambda: second.waited == 1)
+        await asyncio.sleep(1.5 * LEAD_S)  # it is renewed as it is
+        assert not other.done()
+    assert await other is None
+
+
+@pytest.mark.parametrize("held", [Lane.INTERACTIVE, Lane.PREFETCH])
+async def test_a_lead_as_high_is_waited_for(join: Join, held: Lane) -> None:
+    first, second = await join(), await join()
+    lead = await first.lead(lane=held)
+    assert lead is not None
+    with lead:
+        other = asyncio.create_task(second.lead(lane=Lane.PREFETCH))
+        await second.node.until(lambda: second.waited == 1)
+    assert await other is None
+
+
+async def test_who_waits_does_not_go_on_waiting_for_a_lower_lane_that_came_next(join: Join, server: Server) -> None:
+    first, second = await join(), await join()
+    lead = await first.lead()
+    assert lead is not None
+    waiting = asyncio.create_task(second.lead())
+    await second.node.until(lambda: second.waited == 1)
+    with server.client as client:
+        client.set("tintype:lead:k", f"{Lane.PREFETCH:d}of another node", px=60_000)
+    assert await waiting is None
+    again = await second.lead()
+    assert again is not None
+    for one in (lead, again):
+        with one:
+            pass
 
 
 @pytest.mark.parametrize("fault", ["kill", "pause"])
@@ -159,6 +221,7 @@ async def test_who_leaves_while_asking_leaves_no_lead(join: Join, server: Server
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
         if not asking.cancelled() and (lead := asking.result()) is not None:
-            lead.over.set()
+            with lead:
+                pass
     with server.client as client:
         await node.node.until(lambda: not client.exists("tintype:lead:k"), LEAD_S / 2)

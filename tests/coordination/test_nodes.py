@@ -190,6 +190,26 @@ def test_what_a_tenant_spends_on_one_node_it_cannot_spend_on_another(cluster: Cl
     assert three.ask("/small" + cluster.path(90)).status == 200  # found in what they share
 
 
+def test_who_looks_does_not_wait_for_a_prefetch_in_the_queue_of_another_node(cluster: Cluster) -> None:
+    cluster.warm(80)
+    one, two = cluster.nodes[:2]
+    path = cluster.path(341)
+    led, alone = (two.metric("tintype_leads_total", result=result) for result in ("led", "alone"))
+    signal_workers(one, signal.SIGSTOP)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            under_way = pool.submit(one.ask, cluster.path(340))
+            until(lambda: leads(cluster) == 1)
+            prefetch = pool.submit(one.ask, path, "GET", {"Sec-Purpose": "prefetch"})
+            until(lambda: leads(cluster) == 2)
+            assert two.ask(path).status == 200
+        finally:
+            signal_workers(one, signal.SIGCONT)
+        assert {under_way.result().status, prefetch.result().status} == {200}
+    assert two.metric("tintype_leads_total", result="led") == led + 1
+    assert two.metric("tintype_leads_total", result="alone") == alone  # as after half of its time
+
+
 def test_a_leader_killed_is_followed_by_one_other(cluster: Cluster) -> None:
     cluster.warm(80)
     first, *others = cluster.nodes

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, Self
 
+from tintype.admission.asker import Lane
 from tintype.admission.quota.gcra import Policy
 from tintype.admission.quota.lease import Leased
 
 
 class Lead(Protocol):
     """The right to make a result, among nodes. A context manager: it ends with the block, or a little after."""
+
+    def began(self) -> None:
+        """Have those in higher lanes wait for it too, from now on: it does not wait for its turn any more."""
+        ...
 
     def end_after(self, kept: Callable[[], Awaitable[None]]) -> None:
         """Have it end no sooner than something is done, once the block has."""
@@ -23,11 +28,11 @@ class Lead(Protocol):
 class Leads(Protocol):
     """Which of several nodes makes a result."""
 
-    async def lead(self, key: str, deadline: float, waits: Callable[[], None]) -> Lead | None:
+    async def lead(self, key: str, lane: Lane, deadline: float, waits: Callable[[], None]) -> Lead | None:
         """Return the lead of a result, or None once another node's has ended; in both cases, look what it has made.
 
-        `waits` is called if there is one to wait for. After None, ask again. At `deadline`, or when there is no word of
-        other nodes, a node leads whatever they do.
+        One in a lower lane that has not begun is not waited for, but taken over. `waits` is called if there is one to wait
+        for. After None, ask again. At `deadline`, or when there is no word of other nodes, a node leads whatever they do.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeAlias
 
 from tintype.admission.asker import Asker
@@ -83,7 +83,8 @@ class Make:
         generation, half_time = self._cache.generation, self._half_time(view)
         waited = False
         while True:  # until half of the time has passed, at most
-            lead = await self._leads.lead(view.key, half_time, lambda: self._ladder.crowd.arrived(view.want))
+            arrived = partial(self._ladder.crowd.arrived, view.want)
+            lead = await self._leads.lead(view.key, self._asker(view).lane, half_time, arrived)
             with lead or nullcontext():
                 # Another flight may have landed since this request's look at the cache, here or on another node.
                 found = await self._kept(view)
@@ -112,6 +113,7 @@ class Make:
 
         def kept() -> None:
             self._flights.began(view.key)
+            lead.began()
 
         # What a worker has begun finishes into the cache, even if every client has gone. A worker behind all others may take
         # long: who comes does not wait for that one.
