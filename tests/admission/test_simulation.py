@@ -70,21 +70,21 @@ def test_one_tenant_at_twenty_times_the_capacity_takes_nothing_from_the_others(s
         Stream(Asker("flood"), 20 * CAPACITY, steady(MS)), *tenants(9, 0.05 * CAPACITY, steady(MS)), seed=seed
     )
     flood = outcomes.pop("flood//INTERACTIVE")
-    assert sum(each.asked - each.in_time for each in outcomes.values()) <= 0.001 * sum(
-        e.asked for e in outcomes.values()
-    )
+    assert sum(each.asked - each.in_time for each in outcomes.values()) == 0
     assert flood.in_time / 30 >= 0.4 * CAPACITY  # and what they leave is not wasted
     assert flood.in_time >= 0.85 * len(flood.answered)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_tenants_that_want_most_of_the_node_lose_nothing_to_one_that_floods(seed: int) -> None:
-    """As where refusals take half of the machine. What is left goes to what is done in time."""
+    """As where refusals take half of the machine. What is left goes to what is done in time.
+
+    They want four fifths of the node: with other seeds they lose six of 10,000, and alone two.
+    """
     flooding = Stream(Asker("flood"), 20 * CAPACITY, steady(MS))
     outcomes = run(flooding, *tenants(9, 0.09 * CAPACITY, steady(MS)), seed=seed)
     flood = outcomes.pop("flood//INTERACTIVE")
-    asked, in_time = (sum(getattr(each, name) for each in outcomes.values()) for name in ("asked", "in_time"))
-    assert asked - in_time <= 0.001 * asked
+    assert sum(each.asked - each.in_time for each in outcomes.values()) == 0
     assert flood.in_time / 30 >= 0.1 * CAPACITY
 
 
