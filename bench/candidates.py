@@ -94,7 +94,7 @@ def _jpeg() -> tuple[Candidate, ...]:
     return (
         *profiles(kind, alpha=False),
         vips(kind, "standard Huffman tables", alpha=False),
-        *(vips(kind, f"quantisation table {n}", alpha=False, quant_table=n, **table) for n in (2, 4, 5, 6)),
+        *(vips(kind, f"quantisation table {n}", alpha=False, quant_table=n, **table) for n in (2, 3, 4, 5, 6)),
         vips(kind, "table 3, progressive", alpha=False, quant_table=3, interlace=True, **table),
         vips(kind, "table 3, trellis", alpha=False, quant_table=3, trellis_quant=True, **table),
         vips(kind, "table 3, 4:4:4, Q 72", alpha=False, quant_table=3, subsample_mode="off", Q=72, **table),

@@ -14,6 +14,7 @@ from tintype.core.formats import Format
 from tintype.core.plan import FAST, Save
 from tintype.core.policy import Encoders
 from tintype.worker import codecs
+from tintype.worker.codecs import jpeg_save
 from tintype.worker.codecs.plain import plain
 from tintype.worker.pixels import ICC, Image, with_blob
 
@@ -28,14 +29,47 @@ def luma_table(quality: int, encoders: Encoders) -> list[int]:
     return list(picture.quantization[0])  # type: ignore[attr-defined]  # of JpegImageFile
 
 
-@pytest.mark.parametrize("quality", [40, 80, 89])
-def test_jpeg_has_a_table_for_the_eye_below_90(quality: int) -> None:
+@pytest.mark.parametrize("quality", [40, 80, 95])
+def test_jpeg_has_tables_for_the_eye(quality: int) -> None:
     assert luma_table(quality, Encoders.MEASURED) != luma_table(quality, Encoders.IMGPROXY)
 
 
-@pytest.mark.parametrize("quality", [90, 100])
-def test_jpeg_has_the_standard_table_from_90_on(quality: int) -> None:
-    assert luma_table(quality, Encoders.MEASURED) == luma_table(quality, Encoders.IMGPROXY)
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_jpeg_tables_are_those_of_a_baseline_file_and_finer_for_more_quality(quality: int) -> None:
+    coarse, fine = jpeg_save.tables(quality), jpeg_save.tables(min(100, quality + 1))
+    for one, other in zip(coarse, fine, strict=True):
+        assert len(one) == 64
+        assert all(1 <= step <= 255 for step in one)
+        assert all(after <= before for before, after in zip(one, other, strict=True))
+
+
+def test_a_jpeg_has_the_tables_of_its_quality() -> None:
+    picture = opened(codecs.encode(vips(gradient()), Save(format=Format.JPEG), 72))
+    assert tuple(map(tuple, picture.quantization.values())) == jpeg_save.tables(72)  # type: ignore[attr-defined]
+
+
+def test_what_a_jpeg_says_is_what_libvips_would_say() -> None:
+    """EXIF with the size of the result, XMP, a profile and a resolution; and the pixels of one that says nothing."""
+    image = with_blob(vips(gradient()), "xmp-data", b"<x/>").copy(xres=4.0, yres=4.0)
+    image.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Copyright", "somebody (somebody, ASCII, 9 components, 9 bytes)")
+    image = with_blob(image, ICC, pyvips.Operation.call("profile_load", "srgb"))
+    silent, telling = (codecs.encode(one, Save(format=Format.JPEG), 80) for one in (vips(gradient()), image))
+    by_libvips = opened(image.jpegsave_buffer())
+    assert opened(telling).info.keys() == by_libvips.info.keys() >= {"exif", "xmp", "icc_profile", "dpi"}
+    for named in ("exif", "xmp", "icc_profile", "dpi"):
+        assert opened(telling).info[named] == by_libvips.info[named]
+    assert opened(telling).tobytes() == opened(silent).tobytes()
+
+
+@pytest.mark.parametrize(("progressive", "marker"), [(False, b"\xff\xc0"), (True, b"\xff\xc2")])
+def test_a_jpeg_is_progressive_where_it_is_asked_for(*, progressive: bool, marker: bytes) -> None:
+    save = Save(format=Format.JPEG, progressive=progressive)
+    assert marker in codecs.encode(vips(gradient()), save, 80)
+
+
+def test_a_gray_jpeg_stays_gray() -> None:
+    gray = vips(gradient()).colourspace("b-w")
+    assert opened(codecs.encode(gray, Save(format=Format.JPEG), 80)).mode == "L"
 
 
 def test_imgproxys_jpeg_table_is_that_of_the_standard() -> None:
@@ -43,12 +77,14 @@ def test_imgproxys_jpeg_table_is_that_of_the_standard() -> None:
 
 
 def layers(jpeg: bytes) -> list[int]:
-    """Return the sampling factors of each component: 34 is two by two, 17 one by one."""
+    """Return the sampling factors of each component, in hex digits: 21 is two by one."""
     frame = jpeg.index(b"\xff\xc0")
     return [jpeg[frame + 11 + 3 * n] for n in range(jpeg[frame + 9])]
 
 
-@pytest.mark.parametrize(("quality", "chroma"), [(80, [34, 17, 17]), (89, [34, 17, 17]), (90, [17, 17, 17])])
+@pytest.mark.parametrize(
+    ("quality", "chroma"), [(80, [0x21, 0x11, 0x11]), (89, [0x21, 0x11, 0x11]), (90, [0x11, 0x11, 0x11])]
+)
 def test_jpeg_keeps_all_of_the_colour_from_90_on(quality: int, chroma: list[int]) -> None:
     assert layers(codecs.encode(vips(gradient()), Save(format=Format.JPEG), quality)) == chroma
 

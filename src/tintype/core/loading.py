@@ -21,9 +21,9 @@ from tintype.core.sizing import Sizes
 
 # Reduction asked for -> what libjpeg does of it, in files as cameras write them and in others. Measured (docs/decisions/0014):
 # against a linear-light Lanczos reduction of the whole image, 1/2 at 4x costs a camera's 0.3 points of SSIMULACRA2, at 2.5x one,
-# and saves two fifths to half of the work; it costs sharper ones 3 in the mean and 19 at worst, and saves 9 ms. 3/8 is never
-# worth it.
-_JPEG_SOFT = ((16, 8), (8, 4), (2.5, 2))
+# and saves two fifths to half of the work; it costs sharper ones 3 in the mean and 19 at worst, and saves 9 ms. 1/4 at 8x to 12x
+# costs 3 in the mean and 8 at worst, and saves a sixth. 3/8 is never worth it.
+_JPEG_SOFT = ((16, 8), (12, 4), (2.5, 2))
 _JPEG_SHARP = ((24, 8), (12, 4), (6, 2))
 _JPEG_IMGPROXY = ((8, 8), (4, 4), (2, 2))
 

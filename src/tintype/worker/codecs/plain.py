@@ -48,13 +48,20 @@ _PNG_HEADER_BYTES, _BY_METRE = 33, 1  # signature and IHDR; the unit of pHYs
 
 def plain(image: Image) -> Pixels | None:
     """Return the pixels of an image that is nothing else: rows x columns (x bands), in gray or sRGB. None for others."""
+    return held(image) if is_silent(image) else None
+
+
+def is_silent(image: Image) -> bool:
+    """Tell whether an image says nothing of itself that would be written."""
+    dpi = {round(image.xres * 25.4), round(image.yres * 25.4)}
+    return _COMMON_DPI.keys() >= dpi and _SILENT.issuperset(image.get_fields())
+
+
+def held(image: Image) -> Pixels | None:
+    """Return the pixels of an image, as `plain` does, whatever it says of itself."""
     if image.format != "uchar" or image.interpretation not in ("srgb", "b-w") or image.bands > 4:
         return None
     if image.width * image.height > _MOST_PIXELS or number(image, "n-pages", 1) > 1:
-        return None
-    if not _COMMON_DPI.keys() >= {round(image.xres * 25.4), round(image.yres * 25.4)} or not _SILENT.issuperset(
-        image.get_fields()
-    ):
         return None
     pixels = np.frombuffer(image.write_to_memory(), np.uint8)
     return pixels.reshape((image.height, image.width, image.bands)[: 2 + (image.bands > 1)])

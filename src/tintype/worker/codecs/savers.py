@@ -12,7 +12,7 @@ from tintype.core.formats import Format
 from tintype.core.plan import FAST, Save
 from tintype.core.policy import Encoders
 from tintype.worker import colour
-from tintype.worker.codecs import bmp, ico, jxl, plain
+from tintype.worker.codecs import bmp, ico, jpeg_save, jxl, plain
 from tintype.worker.codecs import png as own_png
 from tintype.worker.pixels import Image, number
 
@@ -23,26 +23,26 @@ class Settings(NamedTuple):
     """What the encoders of one kind are told where neither the URL nor the policy says anything.
 
     Attributes:
-        jpeg_table: which of mozjpeg's quantisation tables, below a quality of 90; 0 is the standard's.
+        jpeg_table: which of mozjpeg's quantisation tables libvips takes, below a quality of 90; 0 is the standard's.
         avif: of libvips' heifsave, besides quality and effort.
-        plain: formats in which what `plain` takes is its to write: AVIF with all of the colour and libaom's tuning for
-            still images.
+        ours: formats that libvips writes only what is left of, as `plain` takes most: JPEG with jpegli's tables, AVIF with
+            all of the colour and libaom's tuning for still images.
         exif: whether PNG and WebP of `plain` have the EXIF block that libvips puts into every file.
     """
 
     jpeg_table: int
     avif: dict[str, Any]
-    plain: frozenset[Format]
+    ours: frozenset[Format]
     exif: bool
 
 
 _SPEEDS = 9  # libaom's speed at effort 0
 _JPEG_TABLE_BELOW = 90  # quality; from there on libvips also keeps all of the colour (4:4:4)
-_QUICK = frozenset({Format.PNG, Format.WEBP, Format.AVIF})
+_QUICK = frozenset({Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF})
 _SETTINGS = {
-    Encoders.MEASURED: Settings(jpeg_table=3, avif={"tune": "iq", "subsample_mode": "off"}, plain=_QUICK, exif=False),
+    Encoders.MEASURED: Settings(jpeg_table=3, avif={"tune": "iq", "subsample_mode": "off"}, ours=_QUICK, exif=False),
     Encoders.IMGPROXY: Settings(
-        jpeg_table=0, avif={"tune": "ssim"}, plain=frozenset({Format.PNG, Format.WEBP}), exif=True
+        jpeg_table=0, avif={"tune": "ssim"}, ours=frozenset({Format.PNG, Format.WEBP}), exif=True
     ),
 }
 _PNG_LEVEL = 5  # of libdeflate: makes no more bytes of a drawing than libpng's level 6 with every filter
@@ -52,10 +52,15 @@ _GIF_EFFORT = 4  # of 1 to 10; libvips' own 7 takes three times as long for 11 %
 
 def jpeg(image: Image, save: Save, quality: int) -> bytes:
     # Huffman tables of its own make a photo 2 % smaller and take half of the time at quality 92.
-    own_tables = save.effort > FAST
+    own_huffman = save.effort > FAST
+    # What is left of alpha libvips lays on black.
+    pixels = plain.held(image) if _is_ours(save) and not image.hasalpha() else None
+    if pixels is not None:
+        body = jpeg_save.save(pixels, _q(quality), own_huffman=own_huffman, progressive=save.progressive)
+        return body if plain.is_silent(image) else jpeg_save.told(body, image)
     table = _SETTINGS[save.encoders].jpeg_table if quality < _JPEG_TABLE_BELOW else 0
     return bytes(
-        image.jpegsave_buffer(Q=_q(quality), optimize_coding=own_tables, interlace=save.progressive, quant_table=table)
+        image.jpegsave_buffer(Q=_q(quality), optimize_coding=own_huffman, interlace=save.progressive, quant_table=table)
     )
 
 
@@ -119,7 +124,11 @@ def bitmap(image: Image, save: Save, quality: int) -> bytes:
 
 
 def _plain(image: Image, save: Save) -> plain.Pixels | None:
-    return plain.plain(image) if save.format in _SETTINGS[save.encoders].plain else None
+    return plain.plain(image) if _is_ours(save) else None
+
+
+def _is_ours(save: Save) -> bool:
+    return save.format in _SETTINGS[save.encoders].ours
 
 
 def _q(quality: int) -> int:
