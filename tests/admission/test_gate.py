@@ -223,18 +223,18 @@ def test_the_work_let_in_is_bounded_and_workers_never_idle_for_it(costs: list[fl
 def test_a_render_that_is_refused_is_remembered_for_others_like_it() -> None:
     full = gate(load(*[(B, 100)] * 20))
     assert not full.shut(10.0)
-    with pytest.raises(Shed):
+    with pytest.raises(Shed) as refused:
         full.render(B, 10, 10.0)
     assert full.shut(10.0)
-    assert full.refused(B, 10.001, fetched=True)
-    assert not full.refused(B, 10.001)  # what is to be fetched may find room when it has been
-    assert not full.refused(A, 10.001, fetched=True)
+    assert full.refusal(B, "host", 10.001, fetched=True) is refused.value
+    assert full.refusal(B, "host", 10.001) is not refused.value  # what is to be fetched may find room when it has been
+    assert full.refusal(A, "host", 10.001, fetched=True) is not refused.value
 
 
 def test_what_it_costs_to_refuse_is_told_once_by_whose_it_was() -> None:
     full = gate(load(*[(B, 100)] * 20))
     assert full.refusal(B, "host", 10.0) is not None
-    assert sum(full.refused(B, 10.0 + turn / 1e5) is not None for turn in range(999)) == 999
+    assert sum(full.refusal(B, "host", 10.0 + turn / 1e5) is not None for turn in range(999)) == 999
     assert full.owed() == {B.whose: pytest.approx(1000 * 0.0003)}
     assert full.owed() == {}
 
@@ -275,9 +275,9 @@ def test_a_firm_deadline_that_cannot_be_met_is_refused_even_by_an_idle_node() ->
 
 def test_who_would_wait_too_long_anyway_is_told_of_the_load() -> None:
     busy = gate(load(*[(A, 100.0)] * 10))
-    with pytest.raises(Shed, match=r"0\.30 s are allowed"):
+    with pytest.raises(Shed, match=r"0\.30 s are allowed") as refused:
         busy.fetch(firm(0.3), "new", 10.0)
-    assert busy.refused(A, 10.0)
+    assert busy.refusal(A, "new", 10.0) is refused.value
 
 
 def test_a_plan_is_held_against_a_deadline_by_what_waits_and_what_it_takes() -> None:

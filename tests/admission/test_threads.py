@@ -89,7 +89,6 @@ ASKED: dict[str, Callable[[Gate], object]] = {
     "render": renders,
     "look": lambda gate: gate.look(A),
     "has_many": lambda gate: gate.has_many(A),
-    "refused": lambda gate: gate.refused(A, NOW),
     "refusal": lambda gate: gate.refusal(A, "host", NOW),
     "hand_on": lambda gate: gate.hand_on(wants(2), "host", NOW),
     "let_go": lets_go,

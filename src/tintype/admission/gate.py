@@ -147,15 +147,11 @@ class Gate:
         with self._lock:
             return self._backlog.count(asker) > _AT_ONCE
 
-    def refused(self, asker: Asker, now: float, *, fetched: bool = False) -> Shed | None:
-        """Return what a request was refused with a moment ago, for others like it but a few, which are to be weighed.
+    def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
+        """Return what is to be refused now, as others like it were or for want of room; None: let through, or too late.
 
         `fetched`: its source is there, so that it wants nothing but a worker.
         """
-        return self._refused(asker, self.expected.likely.ms(asker), now, fetched=fetched)
-
-    def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
-        """Return what is to be refused now, as others like it were or for want of room; None: let through, or too late."""
         return self._turned_away(asker, self.expected.likely.ms(asker), host, now, fetched=fetched)
 
     def hand_on(self, asker: Asker, host: str, now: float) -> Shed | None:
@@ -190,6 +186,7 @@ class Gate:
         return shed
 
     def _refused(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> Shed | None:
+        """Return what a request was refused with a moment ago, for others like it but a few, which are to be weighed."""
         every_s = self._weighed_s(ms)
         found = self._refusals.of(asker, now, heavy=self._backlog.heavy(ms), fetched=fetched, every_s=every_s)
         if found is not None:
