@@ -1,4 +1,4 @@
-"""Premultiplied pixels: those of libvips, however they are made, and nothing that is invisible in what is seen."""
+"""Premultiplied pixels: those of libvips, rounded, however they are made, and nothing that is invisible in what is seen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def every_pair() -> Any:
 
 
 def weighted(image: Image) -> tuple[Any, Any]:
-    """Return what a filter is given, and what libvips would give it."""
+    """Return what a filter is given, and what libvips would give it, rounded."""
     given: list[Image] = []
 
     def seen(pixels: Image) -> Image:
@@ -28,7 +28,7 @@ def weighted(image: Image) -> tuple[Any, Any]:
 
     alpha.premultiplied(image, seen)
     assert given[0].interpretation == image.interpretation
-    return given[0].numpy(), image.premultiply().cast(image.format).numpy()
+    return given[0].numpy(), image.premultiply().rint().cast(image.format).numpy()
 
 
 @pytest.mark.parametrize("bands", [[0, 1, 2, 3], [1, 3]])
@@ -50,6 +50,11 @@ def test_what_cannot_be_held_and_what_is_deeper_is_weighted_alike(monkeypatch: p
     held = weighted(image)[0]
     monkeypatch.setattr(alpha, "WEIGHTED_PIXELS", 100)
     assert np.array_equal(weighted(image)[0], held)
+
+
+def test_light_in_floating_point_is_not_rounded() -> None:
+    light = vips(every_pair()).colourspace("scrgb")
+    assert np.array_equal(weighted(light)[0], light.premultiply().numpy())
 
 
 def test_header_fields_stay_and_the_opaque_is_as_it_was() -> None:
