@@ -45,7 +45,7 @@ def write(*_):
     file.with_suffix(".new").rename(file)
 
 
-if "serve" in sys.orig_argv:
+if any(each == "serve" or each.endswith(".serve") for each in sys.orig_argv):
     signal.signal(signal.SIGUSR2, write)
     threading.setprofile(called)
     sys.setprofile(called)

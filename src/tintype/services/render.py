@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tintype.admission.gate import Gate, source_of
 from tintype.core.binding import Binding
 from tintype.core.degrade import Degraded
 from tintype.core.errors import DeadlinePassed, Shed, SourceError, SourceFailed, TintypeError, UnsupportedImage
@@ -34,6 +35,7 @@ class Render:
         look: Look,
         make: Make,
         degrade: Degrade,
+        gate: Gate,
         renewals: Behind,
         promotions: Behind,
         clock: Clock,
@@ -46,6 +48,7 @@ class Render:
         self._look = look
         self._make = make
         self._degrade = degrade
+        self._gate = gate
         self._renewals = renewals
         self._promotions = promotions
         self._clock = clock
@@ -71,6 +74,8 @@ class Render:
         except (Shed, DeadlinePassed, SourceError, UnsupportedImage) as error:
             answer = await self._degrade.instead(want, error, timings)
             return answer or await self._fallback(want, error, timings)
+        finally:
+            self._gate.let_go(source_of(want.asker))  # what was fetched and wanted no worker keeps nobody waiting
 
     async def _fallback(self, want: Want, error: TintypeError, timings: Timings) -> Variant:
         if isinstance(error, Shed | DeadlinePassed) or not want.tenant.fallback or want.asked.delivery.raw:

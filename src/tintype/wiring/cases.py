@@ -68,7 +68,7 @@ def cases_over(ground: Ground, stores: Stores) -> Cases:
     degrade = Degrade(gate, look, make, cache, clock, telemetry)
     assume_fresh_s = cached.assume_fresh_s
     render = Render(
-        sources, cache, look, make, degrade, renewals, promotions, clock, telemetry, assume_fresh_s=assume_fresh_s
+        sources, cache, look, make, degrade, gate, renewals, promotions, clock, telemetry, assume_fresh_s=assume_fresh_s
     )
     return Cases(
         render=render,
