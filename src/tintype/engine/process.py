@@ -30,10 +30,8 @@ _FIXED = {
     "PYTHONNOUSERSITE": "1",
     "MALLOC_ARENA_MAX": "1",  # one image at a time: a second arena costs memory and wins nothing
     # Huge pages where the kernel has them: pixels are taken from it and given back with each image, and touching small pages
-    # for the first time takes up to a tenth of a job (docs/decisions/0014). For the same reason what is free stays until a lull
-    # (worker/heap.py), up to a decoded photo with alpha, its weighted copy and its file: 96 MB. glibc must be told both bounds,
-    # as it moves neither once it is told one; 32 MB is the most it takes for the other.
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=100663296",
+    # for the first time takes up to a tenth of a job (docs/decisions/0014).
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
 
