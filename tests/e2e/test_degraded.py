@@ -61,6 +61,15 @@ def flooded(node: Node, origin: Origin) -> Iterator[Counter[tuple[int, str]]]:
             thread.join()
 
 
+def once_whole(node: Node, origin: Origin, name: str) -> Answer:
+    """The first answer that is no degraded one: what the flood left is still worked off when its last client has gone."""
+    deadline = time.monotonic() + 10
+    while step(answer := node.ask(asked(origin, name))):
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.1)
+    return answer
+
+
 def test_less_before_nothing_and_all_of_it_afterwards(tmp_path: Path, origin: Origin) -> None:
     origin.pages["/large.jpg"] = Page(picture(1200, 900), headers={"Cache-Control": "max-age=600"})
     origin.pages |= {f"/{name}": Page(picture(seed=1), headers=SOON_OLD) for name in CHANGING}
@@ -95,6 +104,6 @@ def test_less_before_nothing_and_all_of_it_afterwards(tmp_path: Path, origin: Or
         for name in ("stale", "effort", "larger"):
             assert node.metric("tintype_degraded_total", step=name, tenant="default") == everything[200, name]
         for name in older:  # nothing of it was remembered
-            after = node.ask(asked(origin, name))
-            assert (after.status, step(after), after.body != before[name].body) == (200, "", True)
+            after = once_whole(node, origin, name)
+            assert (after.status, after.body != before[name].body) == (200, True)
             assert after.headers["cache-control"] == "max-age=31536000, public"
