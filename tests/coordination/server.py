@@ -36,7 +36,7 @@ class Server:
         command += ["--save", "", "--appendonly", "no", "--requirepass", PASSWORD]
         with (self.folder / "valkey.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 with self.client as client:
                     client.ping()

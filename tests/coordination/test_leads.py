@@ -13,7 +13,7 @@ from tests.coordination.server import Server
 from tintype.admission.asker import Lane
 from tintype.coordination.leads import ValkeyLead, ValkeyLeads
 
-LEAD_S = 1.5
+LEAD_S = 3.0
 
 
 class Leading:
@@ -89,7 +89,7 @@ async def test_one_of_many_at_once_leads(join: Join) -> None:
         if lead is None:
             return 0
         with lead:
-            await asyncio.sleep(0.2)
+            await node.node.until(lambda: sum(one.waited for one in nodes) == 4)
         return 1
 
     assert sum(await asyncio.gather(*(make(node) for node in nodes))) == 1
@@ -198,7 +198,7 @@ async def test_who_waits_does_not_go_on_waiting_for_a_lower_lane_that_came_next(
 
 @pytest.mark.parametrize("fault", ["kill", "pause"])
 async def test_without_word_from_valkey_each_goes_on_alone(begin: Begin, server: Server, fault: str) -> None:
-    nodes = [Leading(await begin(timeout_s=0.2)) for _ in range(3)]
+    nodes = [Leading(await begin(timeout_s=1.0)) for _ in range(3)]
     lead = await nodes[0].lead()
     waiting = asyncio.create_task(nodes[1].lead())
     await nodes[1].node.until(lambda: nodes[1].waited == 1)

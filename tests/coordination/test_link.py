@@ -58,11 +58,11 @@ async def test_without_traffic_it_is_noticed_too(begin: Begin, server: Server) -
 
 
 async def test_one_that_does_not_answer_takes_the_time_limit_and_then_none(begin: Begin, server: Server) -> None:
-    node = await begin(timeout_s=0.3)
+    node = await begin(timeout_s=1.0)
     server.pause()
     begun = time.monotonic()
     await fail(node, 3)
-    assert time.monotonic() - begun >= 0.3
+    assert time.monotonic() - begun >= 1.0
     calls = await asyncio.gather(*(node.link.call("PING") for _ in range(500)), return_exceptions=True)
     assert all(isinstance(call, Away) for call in calls)
     assert node.metric("coordination_errors_total") < 10

@@ -11,14 +11,22 @@ import pyvips
 from tests.e2e.node import Node, running
 from tests.e2e.origin import Origin, origin_server
 
-# Sources on loopback, no signature, everything else as tintype ships it.
-OPEN = """
+# How long work may wait, where refusing it is not what a test is about: a machine that is busy is no overload.
+PATIENT = """
+[admission]
+crowd_s = 60
+burst_s = 60
+"""
+# Sources on loopback, no signature, time enough on any machine; everything else as tintype ships it.
+OPEN = f"""
+{PATIENT}
 [sources]
 allow_loopback = true
 [server]
 admin_token = "admin"
 [limits]
-fetch_timeout_s = 2
+fetch_timeout_s = 20
+request_timeout_s = 60
 [engine]
 workers = 2
 [tenants.default]

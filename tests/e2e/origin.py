@@ -16,6 +16,7 @@ class Page:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
+    after: threading.Event | None = None  # it is sent once this is set
     cut: bool = False  # announce everything, send half
 
 
@@ -51,6 +52,8 @@ class Origin:
         self.asked.append((request.path, {k.lower(): v for k, v in request.headers.items()}))
         page = self.pages.get(request.path, Page(b"no", 404))
         time.sleep(page.delay_s)
+        if page.after is not None:
+            page.after.wait(60)
         status, body = page.status, page.body
         etag = page.headers.get("ETag")
         if etag and request.headers.get("If-None-Match") == etag:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
-from tests.e2e.conftest import picture
+from tests.e2e.conftest import PATIENT, picture
 from tests.e2e.node import Answer, Node, running
 from tests.e2e.origin import Origin, Page
 
@@ -18,7 +18,12 @@ KEY, SALT = "736563726574", "68656c6c6f"
 SOURCE_KEY = "1eb5b0e971ad7f45324c1bb15c947cb207c43152fa5c6c7f35c4f36e0c18e0f1"
 FRESH = {"Cache-Control": "max-age=600"}
 
-TENANTS = """
+TENANTS = (
+    PATIENT
+    + """
+[limits]
+fetch_timeout_s = 20
+request_timeout_s = 60
 [sources]
 allow_loopback = true
 [server]
@@ -96,6 +101,7 @@ delivery.ttl_s = 0
 allowed_sources = ["{origin}/listed/"]
 [tenants.plain]
 """
+)
 
 
 def solid(color: tuple[int, int, int], size: tuple[int, int] = (60, 40), kind: str = "PNG") -> bytes:

@@ -39,7 +39,7 @@ def asking(port: int) -> socket.socket:
 
 def test_connections_are_bounded_and_idle_ones_make_room(tmp_path: Path) -> None:
     """A flood of connections waits in the kernel's queue; it takes neither memory nor descriptors of the node."""
-    few = OPEN.replace("[limits]", "[limits]\nclients = 3").replace("[server]", "[server]\nread_timeout_s = 2")
+    few = OPEN.replace("[limits]", "[limits]\nclients = 3").replace("[server]", "[server]\nread_timeout_s = 6")
     with running(tmp_path, few) as node:
         taken = [asking(node.port) for _ in range(3)]
         for client in taken:

@@ -87,7 +87,8 @@ def test_every_request_has_an_id_of_its_own(node: Node, origin: Origin) -> None:
 
 def test_hits_are_counted(node: Node, origin: Origin) -> None:
     path = asked(origin, "counted.jpg")
-    size = len(node.ask(path).body)
+    size = len(node.ask(path, headers={"X-Request-ID": f"counted-{node.port}"}).body)
+    told(node, f"counted-{node.port}")  # and so counted
     names = ("requests_total", "response_bytes_total", "request_seconds_count", "cache_hits_total")
     hit = {"outcome": "hit"}
     labels: tuple[dict[str, str], ...] = (
@@ -96,11 +97,16 @@ def test_hits_are_counted(node: Node, origin: Origin) -> None:
         {"tenant": "default", "kind": "hit"},
         {},
     )
-    before = [node.metric(f"tintype_{name}", **label) for name, label in zip(names, labels, strict=True)]
-    for _ in range(10):
-        assert node.ask(path).status == 200
-    after = [node.metric(f"tintype_{name}", **label) for name, label in zip(names, labels, strict=True)]
-    grown = [now - then for now, then in zip(after, before, strict=True)]
+
+    def counts() -> list[float]:
+        return [node.metric(f"tintype_{name}", **label) for name, label in zip(names, labels, strict=True)]
+
+    before = counts()
+    for number in range(10):
+        assert node.ask(path, headers={"X-Request-ID": f"count-{node.port}-{number}"}).status == 200
+    for number in range(10):
+        told(node, f"count-{node.port}-{number}")
+    grown = [now - then for now, then in zip(counts(), before, strict=True)]
     assert grown == [10, 10 * size, 10, 10]
 
 

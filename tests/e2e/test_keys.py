@@ -27,7 +27,7 @@ NOTHING_KEPT = "\n[cache]\nram_bytes = 0\ndisk_bytes = 0\n"
 NO_RAM = "\n[cache]\nram_bytes = 0\n"
 
 
-def wait(for_what: str, until: Callable[[], bool], timeout_s: float = 20) -> None:
+def wait(for_what: str, until: Callable[[], bool], timeout_s: float = 90) -> None:
     deadline = time.monotonic() + timeout_s
     while not until():
         assert time.monotonic() < deadline, f"never: {for_what}"
@@ -129,10 +129,12 @@ def test_a_render_in_flight_does_not_put_back_what_was_purged(tmp_path: Path, or
     with running(tmp_path, OPEN, metrics=True) as node:
         node.ask(path(origin, "flight.png", "w:16"))  # bound and stored
         in_flight = 0
-        for i, delay_s in enumerate((0.02, 0.05, 0.1, 0.2, 0.3, 0.45)):
+        wait("it is at rest", lambda: node.metric("tintype_engine_busy") == 0)
+        for i, delay_s in enumerate((0.0, 0.05, 0.1, 0.2, 0.3, 0.45)):
             slow = path(origin, "flight.png", f"w:{1500 + i}/bl:8", "@avif")
             with ThreadPoolExecutor(1) as one:
                 asking = one.submit(node.ask, slow)
+                wait("it is begun", lambda: node.metric("tintype_engine_busy") == 1)
                 time.sleep(delay_s)
                 purge(node, tag=f"pipeline:{i}") if i % 2 else purge(node, source=f"{origin.url}/flight.png")
                 in_flight += not asking.done()
@@ -145,13 +147,13 @@ def test_a_render_in_flight_does_not_put_back_what_was_purged(tmp_path: Path, or
 
 
 def test_a_fetch_in_flight_does_not_put_back_what_was_purged(tmp_path: Path, origin: Origin) -> None:
-    origin.pages["/slow.jpg"] = Page(picture(seed=91), headers=FRESH, delay_s=3)  # longer than a purge takes
+    origin.pages["/slow.jpg"] = Page(picture(seed=91), headers=FRESH, after=(purged := threading.Event()))
     asked = path(origin, "slow.jpg")
-    patient = OPEN.replace("fetch_timeout_s = 2", "fetch_timeout_s = 20")
-    with running(tmp_path, patient) as node, ThreadPoolExecutor(1) as one:
+    with running(tmp_path, OPEN) as node, ThreadPoolExecutor(1) as one:
         asking = one.submit(node.ask, asked)
         wait("the origin is asked", lambda: origin.count("/slow.jpg") == 1)
         purge(node, source=f"{origin.url}/slow.jpg")
+        purged.set()
         old = asking.result()
         origin.pages["/slow.jpg"] = Page(picture(seed=92), headers=FRESH)
         new = node.ask(asked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -129,16 +129,29 @@ def test_what_cannot_be_read_says_nothing_and_is_counted(node: Node, origin: Ori
     assert unread() == [count + 1 for count in before]
 
 
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def made_in_order(node: Node, origin: Origin, *asked: tuple[int, str]) -> list[int]:
     """Have sources asked for one after another while the one worker is busy; returns them in the order they are made in."""
     for number, _ in asked:
         assert status(node, ANYBODY, f"/free/unsafe/w:30/plain/{origin.url}/{number}.jpg") == 200
 
     def begin(target: str, header: str) -> threading.Thread:
+        waiting = node.metric("tintype_engine_queue")
         thread = threading.Thread(target=status, args=(node, PROXY, target, header))
         thread.start()
-        time.sleep(0.05)
+        if node.metric("tintype_engine_busy"):
+            until(lambda: node.metric("tintype_engine_queue") == waiting + 1)
+        else:
+            until(lambda: node.metric("tintype_engine_busy") == 1)
         return thread
+
+    until(lambda: not node.metric("tintype_engine_busy"))
 
     # This takes longer than it takes to ask for the others, and is charged to a lane of its own.
     width = 2900 + asked[0][0]
@@ -147,10 +160,7 @@ def made_in_order(node: Node, origin: Origin, *asked: tuple[int, str]) -> list[i
     for thread in threads:
         thread.join(60)
     lines = {number: f"/w:301/plain/{origin.url}/{number}.jpg" for number, _ in asked} | {0: f"/w:{width}/"}
-    deadline = time.monotonic() + 60
-    while not all(line in node.log for line in lines.values()):  # which is written a little later
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: all(line in node.log for line in lines.values()))  # which is written a little later
     order = sorted(lines, key=lambda number: node.log.index(lines[number]))
     assert order[0] == 0
     return order[1:]

@@ -39,8 +39,11 @@ def test_a_small_quota_refuses_and_lets_in_again_and_touches_nobody_else(tmp_pat
         assert [ask(node, origin, "large", width).status for width in (50, 51, 52)] == [200, 200, 200]
         assert ask(node, origin, "small", 50).body == first.body
         assert node.metric("tintype_quota_refusals_total", tenant="small", mode="refused") == 1
-        time.sleep(int(refused.headers["retry-after"]))
-        assert ask(node, origin, "small", 51).status == 200
+        deadline = time.monotonic() + 120
+        while (again := ask(node, origin, "small", 51)).status == 429:
+            assert time.monotonic() < deadline, again.headers
+            time.sleep(int(again.headers["retry-after"]))
+        assert again.status == 200
         assert ask(node, origin, "small", 52).status == 429
 
         (tmp_path / "tintype.toml").write_text(TOML.format(ms_per_s=0))

@@ -16,12 +16,13 @@ from tests.e2e.conftest import picture
 from tests.e2e.node import Node, running
 from tests.e2e.origin import Origin, Page, origin_server
 
-# A node as shipped, but that any URL is trusted and its fetches are short.
+# A node as shipped, but that any URL is trusted, and there is time for names that are looked up in vain.
 SHIPPED = """
 [server]
 admin_token = "admin"
 [limits]
-fetch_timeout_s = 3
+fetch_timeout_s = 20
+request_timeout_s = 60
 [engine]
 workers = 1
 [tenants.default]

@@ -14,6 +14,8 @@ from tests.e2e.node import Node, running
 from tests.faults.clients import asked, connected, drained, many
 from tintype.web.run import connections
 
+pytestmark = pytest.mark.alone
+
 HEALTH = asked("/health")
 HEAD = HEALTH.removesuffix(b"\r\n")
 KEPT_BYTES = 48 * 1024  # of a head that is under way: the bound, and what the server's buffer has grown by beyond it
@@ -88,7 +90,7 @@ def test_connections_beyond_the_bound_wait_and_stop_nobody(tmp_path: Path) -> No
 
     The bound is what the system's descriptors allow: a server without any would try to accept again and again, and serve nobody.
     """
-    brief = OPEN.replace("[server]", "[server]\nread_timeout_s = 2")
+    brief = OPEN.replace("[server]", "[server]\nread_timeout_s = 6")
     with running(tmp_path, brief, under=FEW_DESCRIPTORS) as node, connected(node.port) as old, many(node.port, 190):
         assert '"event":"connections_bounded","clients":100,"descriptors":400' in node.log
         for _ in range(50):

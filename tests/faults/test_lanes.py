@@ -13,13 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import psutil
 import pytest
 
-from tests.e2e.conftest import picture
+from tests.e2e.conftest import PATIENT, picture
 from tests.e2e.node import Answer, Node, running
 from tests.e2e.origin import Origin, Page
 from tests.faults.test_load import FRESH, PREFETCH
 
+pytestmark = pytest.mark.alone
+
 # A host is asked one thing at once, and three may wait for it.
-SETTINGS = """
+SETTINGS = (
+    PATIENT
+    + """
 [sources]
 allow_loopback = true
 [engine]
@@ -28,22 +32,24 @@ workers = 1
 fetches_per_host = 1
 fetch_queue = 3
 fetch_timeout_s = 30
-request_timeout_s = 30
+request_timeout_s = 60
 [tenants.default]
 trusted_signatures = ["unsafe"]
 """
+)
 LOOKED_AT: Mapping[str, str] = {}
 
 
 class Slow(Origin):
-    """Answers what is asked of it once it is let."""
+    """Answers what is asked of it once it is let. `came`: somebody has asked."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.go = threading.Event()
+        self.go, self.came = threading.Event(), threading.Event()
 
     def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
-        self.go.wait(20)
+        self.came.set()
+        self.go.wait(25)
         super().answer(request)
 
 
@@ -88,10 +94,12 @@ def test_what_is_looked_at_waits_as_such_whoever_asked_for_it_first(
     """The line before the host is full: had a prefetch's place, it would be the first to go, and the last to be fetched."""
     ask = Asking(node, slow)
     busy = ask("busy", LOOKED_AT)
+    until(slow.came.is_set, "the host is not asked")
     early, late = ask("early", PREFETCH), ask("late", PREFETCH)
     both = ask("both", first), ask("both", then)
     other = ask("other", LOOKED_AT)
     until(lambda: early.done() or late.done(), "no prefetch had to leave the line")
+    time.sleep(0.5)  # who asks for what is in line has come too
     slow.go.set()
     assert [one.result().status for one in (busy, *both, other)] == [200] * 4
     # Of the prefetches one loses its place in line, and the other, after so long a wait, maybe its turn for a worker.
@@ -108,8 +116,11 @@ def test_what_is_looked_at_waits_for_a_worker_as_such_whoever_asked_for_it_first
     signal_workers(node, signal.SIGSTOP)
     try:
         held = ask("held", LOOKED_AT, width=20)
+        until(lambda: node.metric("tintype_engine_busy") == 1, "nothing is begun")
         waiting = [ask(name, PREFETCH, width=20) for name in (*early, "both")]
+        until(lambda: node.metric("tintype_engine_queue") == 4, "not all wait for a worker")
         looked = ask("both", LOOKED_AT, width=20)
+        time.sleep(0.5)  # it joins what waits, and nothing tells
     finally:
         signal_workers(node, signal.SIGCONT)
     assert {one.result().status for one in (held, *waiting, looked)} == {200}

@@ -13,26 +13,25 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import OPEN, picture
+from tests.e2e.conftest import OPEN, PATIENT, picture
 from tests.e2e.node import Node, running
 from tests.e2e.origin import Origin, Page
 from tests.faults.clients import Flood
 
+pytestmark = pytest.mark.alone
+
 FRESH = {"Cache-Control": "max-age=600"}
 PREFETCH = {"Sec-Purpose": "prefetch"}
-IMPATIENT = """
-[admission]
-crowd_s = 0.1
-"""
+# A few threads are too many.
+IMPATIENT = OPEN.replace(PATIENT, "[admission]\ncrowd_s = 0.1")
 # A giant is heavy however fast the machine is, a thumbnail light however slow it is: they take some 150 and 5 ms.
-GIANTS = OPEN.replace("[engine]", "[engine]\nheavy_ms = 60")
+GIANTS = OPEN.replace(PATIENT, "").replace("[engine]", "[engine]\nheavy_ms = 60")
 SOURCES, WIDTHS = 6, (50, 70, 90)
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    # Impatient, so that a few threads are too many.
-    with running(tmp_path_factory.mktemp("node"), OPEN + IMPATIENT, metrics=True) as one:
+    with running(tmp_path_factory.mktemp("node"), IMPATIENT, metrics=True) as one:
         yield one
 
 
