@@ -51,7 +51,7 @@ class Node:
 
     async def hears(self, purges: int) -> None:
         """Wait until so many purges of other nodes have been carried out here."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.cache.generation < purges:  # noqa: ASYNC110 it polls
                 await asyncio.sleep(0.01)
 

@@ -90,7 +90,7 @@ async def test_another_nodes_purge_is_told_to_who_listens(tmp_path: Path) -> Non
     )
     assert await there.get("nothing") is None  # it reads the log from here on
     await here.drop(select(Scope.SOURCE, "s"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await told.get() == select(Scope.SOURCE, "s")
     assert told.empty()
     await asyncio.gather(here.close(), there.close())
@@ -132,11 +132,11 @@ async def test_a_log_that_cannot_be_read_is_told_of_and_asked_again(switch: _Swi
     switch.away()
     with pytest.raises(Overloaded):
         await cache.drop(select(Scope.TAG, "a"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not seen.named("cache_purges_unread"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     switch.back()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while log._unsent:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await cache.close()

@@ -90,7 +90,7 @@ async def test_a_purge_holds_on_the_other_node(
     assert await there.get("k1")
     assert await there.get("k2")
     await here.drop(selector)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not heard:  # noqa: ASYNC110 the other node polls
             await asyncio.sleep(0.01)
     assert heard == [selector]
@@ -144,8 +144,9 @@ async def test_many_purges_are_folded_and_still_hold() -> None:
     clock.ahead_s = 120
     await cache.drop(select(Scope.SOURCE, "s250"))
     await log.fold()
-    names = [meta["path"] for some in obstore.list(store, "purges") for meta in some]
-    assert len(names) < 10  # 2, and a few more if the node folded by itself meanwhile
+    async with asyncio.timeout(60):  # the node may have begun to fold by itself, and then it ends that by itself
+        while len([meta for some in obstore.list(store, "purges") for meta in some]) >= 10:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     await cache.close()
     later, _ = node(store, clock, seen)
     held = {key for key in (*(f"k{n}" for n in range(300)), "kept") if await later.get(key) is not None}
@@ -271,7 +272,7 @@ async def test_a_purge_that_could_not_be_told_is_told_when_the_store_is_back() -
     assert await here.get("key") is None
     folder.back()
     there, _ = node(folder.store, clock, seen)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while log._unsent:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert await there.get("key") is None

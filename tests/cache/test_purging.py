@@ -51,7 +51,7 @@ async def emptying(slow: Slow, cache: Tiers, selector: Selector = ALL) -> AsyncI
 
 
 async def written(cache: Tiers, *keys: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while any(tier.waits(key) for tier in cache._below for key in keys):  # noqa: ASYNC110 in a thread
             await asyncio.sleep(0.001)
 

@@ -60,7 +60,7 @@ async def test_what_a_babbling_worker_was_given_meanwhile_goes_to_another(
     for _ in range(3):  # nothing adds up to poison
         assert await bench.say(how) == "said"
         assert await bench.say("sleep 0.2", digest="victim") == "slept"
-    assert bench.metric("engine_restarts_total", reason="crash") == 3
+    await bench.until(lambda: bench.metric("engine_restarts_total", reason="crash") == 3)
     assert not bench.events("engine.image_crashed")
 
 

@@ -53,7 +53,7 @@ async def test_heavy_renders_leave_a_worker_to_the_rest(engine: Benches) -> None
     await _ask(bench, "sleep 0.001", 50, order)
     async with asyncio.TaskGroup() as group:
         for _ in range(2):
-            group.create_task(_ask(bench, "sleep 1", 5000, order))
+            group.create_task(_ask(bench, "sleep 2", 5000, order))
         await asyncio.sleep(0)
         for _ in range(10):
             group.create_task(_ask(bench, "sleep 0.001", 50, order))

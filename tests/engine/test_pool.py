@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable
+import time
 
 import psutil
 import pytest
@@ -94,6 +93,7 @@ async def test_workers_work_at_the_same_time(engine: Benches) -> None:
 @ALL
 async def test_no_more_than_the_set_number_is_busy(engine: Benches, isolation: Isolation) -> None:
     bench = await engine(isolation=isolation, workers=2)
+    await bench.until(lambda: bench.metric("engine_workers") == 2)
     running = [asyncio.create_task(bench.say("sleep 0.3", tenant=str(n))) for n in range(6)]
     most = 0
     while not all(task.done() for task in running):
@@ -126,7 +126,7 @@ async def test_a_full_queue_refuses_at_once_and_what_waits_is_answered(engine: B
 
 async def test_a_deadline_in_the_queue_costs_no_work_and_counts_for_nothing(engine: Benches) -> None:
     bench = await engine(gate=patient(1, most=2))
-    running = asyncio.create_task(bench.say("sleep 1"))
+    running = asyncio.create_task(bench.say("sleep 3"))
     await bench.at_work()
     for _ in range(3):  # each leaves the queue, which has one place
         with pytest.raises(DeadlinePassed):
@@ -173,6 +173,7 @@ async def test_cancelled_while_running_runs_to_its_end_and_the_worker_lives(engi
 async def test_a_job_over_its_deadline_is_killed_and_does_not_count(engine: Benches, isolation: Isolation) -> None:
     bench = await engine(isolation=isolation)
     for _ in range(3):
+        await bench.a_worker()  # or it passes while one is waited for
         with pytest.raises(DeadlinePassed):
             await bench.say("sleep 60", within_s=0.1, digest="slow")
         assert await bench.say("echo fine", digest="slow") == "fine"
@@ -208,22 +209,18 @@ async def test_two_crashes_poison_the_plan_of_that_source_and_tenant_alone(engin
     assert bench.metric("poison_ledger") == 1
 
 
-async def _unless_poisoned(probing: Awaitable[ImageInfo]) -> ImageInfo | None:
-    with contextlib.suppress(Poisoned):
-        return await probing
-    return None
-
-
 async def test_poison_wears_off(engine: Benches) -> None:
-    bench = await engine(poison_s=3.0)
+    bench, ahead_s = await engine(poison_s=60), 0.0
+    bench.clock.monotonic = lambda: time.monotonic() + ahead_s
     for _ in range(2):
         with pytest.raises(BrokenImage):
             await bench.probe("try segfault", digest="bad")
     assert bench.metric("poison_ledger") == 1
-    async with asyncio.timeout(60):
-        while (info := await _unless_poisoned(bench.probe("echo x", digest="bad"))) is None:  # noqa: ASYNC110 - by the clock
-            await asyncio.sleep(0.05)
-    assert info.width == 1
+    with pytest.raises(Poisoned):
+        await bench.probe("echo x", digest="bad")
+    await bench.a_worker()  # none is starting while the clock jumps
+    ahead_s = 61.0
+    assert (await bench.probe("echo x", digest="bad")).width == 1
     assert bench.metric("poison_ledger") == 0
 
 
@@ -343,7 +340,7 @@ async def test_the_source_s_url_does_not_reach_a_worker(engine: Benches) -> None
 @ALL
 async def test_close_lets_running_work_end_and_refuses_the_rest(engine: Benches, isolation: Isolation) -> None:
     bench = await engine(isolation=isolation)
-    running = asyncio.create_task(bench.say("sleep 0.3"))
+    running = asyncio.create_task(bench.say("sleep 1"))
     await bench.a_worker(Phase.BUSY)
     waiting = asyncio.create_task(bench.say("echo x"))
     await asyncio.sleep(0)

@@ -137,7 +137,7 @@ async def test_workers_end_with_their_parent() -> None:
         assert pids
         process.kill()
         await process.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any(_alive(pid) for pid in pids):  # noqa: ASYNC110 - processes of nobody we could wait for
                 await asyncio.sleep(0.01)
 

@@ -49,7 +49,7 @@ async def open_store(tmp_path: Path, seen: Seen) -> AsyncIterator[Opener]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 what is waited for happens in a thread of the store
             await asyncio.sleep(0.01)
 

@@ -32,7 +32,7 @@ OF_PROMETHEUS = {"job", "instance", "le"}
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     found = tool("promtool", "apt-get install prometheus")
-    return subprocess.run([found, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([found, *arguments], capture_output=True, text=True, timeout=300, check=False)
 
 
 def rules() -> Iterator[dict[str, Any]]:

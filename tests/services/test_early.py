@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 from msgspec.structs import replace
@@ -38,11 +39,12 @@ async def test_a_hot_source_is_asked_for_again_before_it_ends_and_nobody_waits(o
     node.clock.ahead += 20
     assert (await node.ask(path)).body == first.body  # in the memo from now on, until it is time
     node.clock.ahead += 30
-    origin.pages["/x.png"].delay_s = 1.0
+    origin.pages["/x.png"].after = answered = threading.Event()
     asked = node.metric("tintype_fetches_total")
     answers = await asyncio.gather(*(node.ask(path) for _ in range(100)))
     assert {answer.body for answer in answers} == {first.body}
     assert node.metric("tintype_fetches_total") == asked  # all were answered before the origin was
+    answered.set()
 
     async def renewed() -> bool:
         return node.metric("tintype_fetches_total", result="unchanged") == 1

@@ -401,7 +401,7 @@ async def test_an_attempt_whose_caller_leaves_makes_room_for_the_next(desk: Desk
 
 
 async def test_a_host_that_hangs_is_waited_for_by_some_and_then_by_nobody(make: Make, origin: Origin) -> None:
-    desk = make(limits=Limits(fetch_timeout_s=0.2, fetches_per_host=8))
+    desk = make(limits=Limits(fetch_timeout_s=1.0, fetches_per_host=8))
     Held(origin, *paths(40))
     found = await ends(*(desk.bind(origin.url + path) for path in paths(40)))
     assert set(found) == {SourceSlow, SourceBusy}

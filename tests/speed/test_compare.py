@@ -105,7 +105,7 @@ def parent() -> Iterator[subprocess.Popen[bytes]]:
 def test_work_of_children_is_charged_to_the_end_and_after_it(parent: subprocess.Popen[bytes]) -> None:
     tree, peak = Tree([parent.pid]), Peak()
     with watching(tree, peak, every_s=0.02):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while tree.cpu_s() < 0.5 and time.monotonic() < deadline:
             tree.settle()
     assert tree.cpu_s() >= 0.5
@@ -226,7 +226,7 @@ def test_one_file_in_fifty_is_very_late_for_everybody() -> None:
 def test_the_slow_origin_serves_whole_files_late_over_one_connection(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(body := os.urandom(3_000_000))
     with slow.serving(tmp_path, tmp_path, delay_ms=50, seldom_ms=50) as base:
-        connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=60)
         for path, status, expected in (("/a.jpg", 200, body), ("/none.jpg", 404, b""), ("/a.jpg", 200, body)):
             began = time.monotonic()
             connection.request("GET", path)

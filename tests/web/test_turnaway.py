@@ -126,7 +126,7 @@ class Stand:
         asker = Asker(tenant, deadline=self.clock.monotonic() + 20)
         await self.sources.bind(asker, SourceRef(url=url), Forwarded())
         self.gate.let_go(source_of(asker))  # as a request's end does
-        async with asyncio.timeout(20):  # the table of what is known is read by a thread
+        async with asyncio.timeout(60):  # the table of what is known is read by a thread
             while self.sources.may_know(tenant, SourceRef(url="local:///unknown.jpg"), Forwarded()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
