@@ -130,7 +130,7 @@ def test_a_render_in_flight_does_not_put_back_what_was_purged(tmp_path: Path, or
         node.ask(path(origin, "flight.png", "w:16"))  # bound and stored
         in_flight = 0
         wait("it is at rest", lambda: node.metric("tintype_engine_busy") == 0)
-        for i, delay_s in enumerate((0.0, 0.05, 0.1, 0.2, 0.3, 0.45)):
+        for i, delay_s in enumerate((0.0, 0.0, 0.02, 0.05, 0.1, 0.3)):
             slow = path(origin, "flight.png", f"w:{1500 + i}/bl:8", "@avif")
             with ThreadPoolExecutor(1) as one:
                 asking = one.submit(node.ask, slow)
