@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from tests.company import company
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("TINTYPE_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run those marked `alone` beside no other test."""
+    with company(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def missing(what: str, how: str) -> None:
