@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience
+from tintype.admission.gate import Gate
 from tintype.admission.order.queue import Rules
 from tintype.admission.weighing.backlog import Backlog
+from tintype.admission.weighing.scales import Patience
 
 
 def patient(workers: int = 1, most: int = 10_000) -> Gate:

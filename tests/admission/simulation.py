@@ -10,19 +10,21 @@ import itertools
 import math
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from tests.admission.loads import Stream, Work
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience
+from tintype.admission.gate import Gate
 from tintype.admission.order.queue import Place, Queue, Rules
 from tintype.admission.unread import Unread
 from tintype.admission.weighing.backlog import Backlog, Charge
+from tintype.admission.weighing.scales import Patience
 from tintype.core.errors import DeadlinePassed, Shed
-from tintype.core.pipeline import Pipeline, Resize, SourceRef
+from tintype.core.pipeline import Pipeline, SourceRef
 
 IN_TIME_S = 1.0
 PAUSE_S = (0.1, 0.3)  # of who tries again: shorter than any Retry-After
@@ -30,31 +32,6 @@ PATIENCE = Patience(crowd_s=0.5, burst_s=0.8)  # as shipped
 _FEW = 6  # under way, of which each goes to the event loop unweighed
 _LOOP_S = 0.002  # until that begins with it, when it has nothing else to do
 _PLAIN = Pipeline(source=SourceRef(url=""))  # of who says nothing of what is asked for
-
-
-@dataclass(frozen=True)
-class Work:
-    """One request: what it is predicted to take and what it takes, in milliseconds of a worker, and its fetch in seconds."""
-
-    predicted_ms: float
-    takes_ms: float
-    fetch_s: float = 0.02
-    kind: str = "photo"
-    peak_bytes: float = 0.0
-    key: str = ""  # of the result; asked for again, it is waited for or, once made, there
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Requests of one asker at a mean rate (Poisson) between two times. Who is refused tries again, up to so many times."""
-
-    asker: Asker
-    per_s: float
-    work: Callable[[random.Random], Work]
-    begins_s: float = 0.0
-    ends_s: float = float("inf")
-    patience_s: float = 10.0
-    tries: int = 1
 
 
 @dataclass
@@ -117,6 +94,7 @@ class Simulation:
         self.made = 0
         self._streams = streams
         self._flights: dict[str, _Request] = {}
+        self._under_way: set[_Request] = set()  # in the event loop
         self._kept: set[str] = set()
         self._looked_at = float("-inf")
         self._loop_free_at = 0.0
@@ -170,30 +148,35 @@ class Simulation:
         outcome.asked += 1
         if self._is_there(request):
             return
-        if self.gate.shut(self.now) or len(self.backlog) >= _FEW:
-            if self._turned_away(asker):
+        least_s = 0.0
+        if self.gate.shut(self.now) or len(self._under_way) >= _FEW:
+            if self._turned_away(request):
                 self._end(request, refused=True)
                 return
-            self._in_loop(lambda: self._fetch(request), _LOOP_S)
-        else:
-            self._in_loop(lambda: self._fetch(request))
+            least_s = _LOOP_S
+        self._under_way.add(request)
+        self._in_loop(lambda: self._fetch(request), least_s)
 
     def _in_loop(self, then: Callable[[], None], least_s: float = 0.0) -> None:
         """Do half of what a request takes of the event loop, once that has done what came before."""
         self._loop_free_at = max(self.now + least_s, self._loop_free_at) + self.front_s / 2
         self.at(self._loop_free_at, then)
 
-    def _turned_away(self, asker: Asker) -> bool:
+    def _turned_away(self, request: _Request) -> bool:
         """Refuse in the server's thread, as the web does."""
+        asker = request.asker
         if self.unread.refused(asker.tenant, asker.client, asker.lane, self.now) is not None:
             self.refused_unread += 1
             return True
-        shed = self.gate.hand_on(asker, "host", self.now)
+        shed = self.gate.hand_on(asker, "host", self.now, fetched=request.work.known)
         self.unread.read(asker, shed, self.now)
         return shed is not None
 
     def _fetch(self, request: _Request) -> None:
         """Begin in the event loop, as services and sources do."""
+        if request.work.known:
+            self._in_loop(lambda: self._render(request))
+            return
         try:
             ticket = self.gate.fetch(request.asker, "host", self.now)
         except (Shed, DeadlinePassed):
@@ -210,7 +193,7 @@ class Simulation:
         work = request.work
         ms = self.expectation.of((work.kind, 0), work.predicted_ms)
         try:
-            render = self.gate.render(replace(request.asker, invested=True), ms, self.now)
+            render = self.gate.render(replace(request.asker, invested=not work.known), ms, self.now)
         except (Shed, DeadlinePassed):
             self._end(request, refused=True)
             return
@@ -245,7 +228,8 @@ class Simulation:
             request = place.item
             work = request.work
             self.gate.learn((work.kind, 0), work.predicted_ms, took_ms)
-            self.expectation.likely.learn(request.asker, took_ms)
+            if not work.known:
+                self.expectation.likely.learn(request.asker, took_ms)
             self._leave(request)
             self.made += 1
             self._outcome(request).done_ms += work.takes_ms * (self.now - request.arrived <= IN_TIME_S)
@@ -269,6 +253,7 @@ class Simulation:
         """Tell who asked, and who joined, what became of it."""
         key = request.work.key
         self._flights.pop(key, None)
+        self._under_way.discard(request)
         if key and not (refused or given_up):
             self._kept.add(key)
         for one in (request, *request.joined):
@@ -319,28 +304,6 @@ def _of_its_own(asker: Asker, number: int) -> Asker:
     """Return who asks for a source that nobody has asked for yet."""
     pipeline = asker.pipeline or _PLAIN
     return replace(asker, pipeline=replace(pipeline, source=SourceRef(url=f"{pipeline.source.url}?{number}")))
-
-
-def steady(
-    ms: float, *, spread: float = 0.3, wrong: float = 1.0, fetch_s: float = 0.02, peak_bytes: float = 0.0
-) -> Callable[[random.Random], Work]:
-    """Return work that takes about so long, spread by a part of it, and predicted as `wrong` times as much."""
-
-    def work(rng: random.Random) -> Work:
-        takes = ms * (1 - spread + 2 * spread * rng.random())
-        return Work(predicted_ms=takes * wrong, takes_ms=takes, fetch_s=fetch_s, kind=f"{ms}", peak_bytes=peak_bytes)
-
-    return work
-
-
-def asks(url: str, width: int) -> Asker:
-    """Return who asks for images of a kind, all of them as one tenant and client."""
-    return Asker("a", pipeline=Pipeline.of(SourceRef(url=url), Resize(width=width)))
-
-
-def tenants(count: int, per_s: float, work: Callable[[random.Random], Work]) -> Iterator[Stream]:
-    for number in range(count):
-        yield Stream(Asker(f"tenant{number}"), per_s, work)
 
 
 INTERACTIVE, PREFETCH = Lane.INTERACTIVE, Lane.PREFETCH

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.costs.expect import Expectation, kind_of
-from tintype.admission.gate import Gate, Patience, Refusal
+from tintype.admission.gate import Gate
 from tintype.admission.order.queue import Rules
 from tintype.admission.weighing.backlog import Backlog, Charge
+from tintype.admission.weighing.scales import Patience, Refusal
 from tintype.admission.weighing.trials import Trials
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.formats import Format
@@ -48,7 +49,7 @@ def test_what_is_taken_off_leaves_nothing(work: list[tuple[Asker, float, bool]],
         whole.take_off(charge)
         whole.take_off(charge)  # once is enough, twice is harmless
     assert len(whole) == 0
-    assert whole.wait_s(A, 10, fetched=True) == 0
+    assert whole.wait(A, 10, fetched=True).s == 0
     assert not whole._sums
 
 
@@ -61,55 +62,55 @@ def test_nobody_waits_for_longer_than_all_the_work_takes(
         whole.add(one, took, fetched=fetched)
     workers = RULES.workers - (asker.lane is not Lane.INTERACTIVE)  # one is left to what somebody looks at
     together = sum(took for _, took, _ in work) / workers / 1000
-    assert 0 <= whole.wait_s(asker, ms, fetched=False) <= together + 1e-9
-    assert whole.wait_s(asker, ms, fetched=True) <= whole.wait_s(asker, ms, fetched=False) + 1e-9
+    assert 0 <= whole.wait(asker, ms, fetched=False).s <= together + 1e-9
+    assert whole.wait(asker, ms, fetched=True).s <= whole.wait(asker, ms, fetched=False).s + 1e-9
 
 
 def test_a_free_worker_is_waited_for_by_nobody() -> None:
-    assert load((A, 5000.0)).wait_s(A, 5000.0, fetched=True) == 0.0
+    assert load((A, 5000.0)).wait(A, 5000.0, fetched=True).s == 0.0
 
 
 def test_own_work_is_waited_for_and_others_only_for_a_fair_share() -> None:
     flood = load(*[(A, 100.0)] * 40)
-    assert flood.wait_s(A, 100, fetched=True) == pytest.approx(2.0)
-    assert flood.wait_s(B, 100, fetched=True) == pytest.approx(0.05)  # one of theirs for one of its own
+    assert flood.wait(A, 100, fetched=True).s == pytest.approx(2.0)
+    assert flood.wait(B, 100, fetched=True).s == pytest.approx(0.05)  # one of theirs for one of its own
     both = load(*[(A, 100.0)] * 40, (B, 100.0))
-    assert both.wait_s(B, 100, fetched=True) == pytest.approx(0.15)
+    assert both.wait(B, 100, fetched=True).s == pytest.approx(0.15)
 
 
 def test_a_tenant_of_more_weight_waits_less() -> None:
     heavier = Asker("b", weight=3.0)
     both = load(*[(A, 100.0)] * 40, *[(heavier, 100.0)] * 4)
-    assert both.wait_s(heavier, 100, fetched=True) == pytest.approx((0.4 + 0.5 / 3) / 2)
+    assert both.wait(heavier, 100, fetched=True).s == pytest.approx((0.4 + 0.5 / 3) / 2)
 
 
 def test_clients_of_one_tenant_share_it() -> None:
     greedy, other = Asker("a", "greedy"), Asker("a", "other")
     both = load(*[(greedy, 100.0)] * 40, (other, 100.0))
-    assert both.wait_s(other, 100, fetched=True) == pytest.approx(0.15)
-    assert both.wait_s(greedy, 100, fetched=True) == pytest.approx(2.05)
+    assert both.wait(other, 100, fetched=True).s == pytest.approx(0.15)
+    assert both.wait(greedy, 100, fetched=True).s == pytest.approx(2.05)
 
 
 def test_lower_lanes_are_not_waited_for() -> None:
     prefetch = Asker("a", lane=Lane.PREFETCH)
     busy = load(*[(prefetch, 100.0)] * 40)
-    assert busy.wait_s(A, 100, fetched=True) == 0.0
-    assert load(*[(A, 100.0)] * 40).wait_s(prefetch, 100, fetched=True) == pytest.approx(2.0)
+    assert busy.wait(A, 100, fetched=True).s == 0.0
+    assert load(*[(A, 100.0)] * 40).wait(prefetch, 100, fetched=True).s == pytest.approx(2.0)
 
 
 def test_lower_lanes_wait_for_one_worker_less() -> None:
     prefetch = Asker("a", lane=Lane.PREFETCH)
-    assert load(*[(prefetch, 100.0)] * 4).wait_s(prefetch, 100, fetched=True) == pytest.approx(0.4)
-    assert load(*[(prefetch, 100.0)] * 4, workers=1).wait_s(prefetch, 100, fetched=True) == pytest.approx(0.4)
-    assert load(*[(prefetch, 100.0)] * 4, workers=5).wait_s(prefetch, 100, fetched=True) == pytest.approx(0.1)
-    assert load(*[(A, 100.0)] * 4, (prefetch, 100.0)).wait_s(prefetch, 100, fetched=True) == pytest.approx(0.25)
+    assert load(*[(prefetch, 100.0)] * 4).wait(prefetch, 100, fetched=True).s == pytest.approx(0.4)
+    assert load(*[(prefetch, 100.0)] * 4, workers=1).wait(prefetch, 100, fetched=True).s == pytest.approx(0.4)
+    assert load(*[(prefetch, 100.0)] * 4, workers=5).wait(prefetch, 100, fetched=True).s == pytest.approx(0.1)
+    assert load(*[(A, 100.0)] * 4, (prefetch, 100.0)).wait(prefetch, 100, fetched=True).s == pytest.approx(0.25)
 
 
 def test_heavy_work_leaves_a_worker_to_the_rest() -> None:
     heavy = load(*[(A, 2000.0)] * 4, (A, 50.0))
-    assert heavy.wait_s(A, 50, fetched=True) == pytest.approx(0.05)
-    assert heavy.wait_s(A, 2000, fetched=True) == pytest.approx(4.025)
-    assert load((A, 2000.0), (A, 50.0), workers=1).wait_s(A, 50, fetched=True) == pytest.approx(2.05)
+    assert heavy.wait(A, 50, fetched=True).s == pytest.approx(0.05)
+    assert heavy.wait(A, 2000, fetched=True).s == pytest.approx(4.025)
+    assert load((A, 2000.0), (A, 50.0), workers=1).wait(A, 50, fetched=True).s == pytest.approx(2.05)
 
 
 # The gate
@@ -226,15 +227,15 @@ def test_a_render_that_is_refused_is_remembered_for_others_like_it() -> None:
     with pytest.raises(Shed) as refused:
         full.render(B, 10, 10.0)
     assert full.shut(10.0)
-    assert full.refusal(B, "host", 10.001, fetched=True) is refused.value
-    assert full.refusal(B, "host", 10.001) is not refused.value  # what is to be fetched may find room when it has been
-    assert full.refusal(A, "host", 10.001, fetched=True) is not refused.value
+    assert full.hand_on(B, "host", 10.001, fetched=True) is refused.value
+    assert full.hand_on(B, "host", 10.001) is not refused.value  # what is to be fetched may find room when it has been
+    assert full.hand_on(A, "host", 10.001, fetched=True) is not refused.value
 
 
 def test_what_it_costs_to_refuse_is_told_once_by_whose_it_was() -> None:
     full = gate(load(*[(B, 100)] * 20))
-    assert full.refusal(B, "host", 10.0) is not None
-    assert sum(full.refusal(B, "host", 10.0 + turn / 1e5) is not None for turn in range(999)) == 999
+    assert full.hand_on(B, "host", 10.0) is not None
+    assert sum(full.hand_on(B, "host", 10.0 + turn / 1e5) is not None for turn in range(999)) == 999
     assert full.owed() == {B.whose: pytest.approx(1000 * 0.0003)}
     assert full.owed() == {}
 
@@ -277,7 +278,7 @@ def test_who_would_wait_too_long_anyway_is_told_of_the_load() -> None:
     busy = gate(load(*[(A, 100.0)] * 10))
     with pytest.raises(Shed, match=r"0\.30 s are allowed") as refused:
         busy.fetch(firm(0.3), "new", 10.0)
-    assert busy.refusal(A, "new", 10.0) is refused.value
+    assert busy.hand_on(A, "new", 10.0) is refused.value
 
 
 def test_a_plan_is_held_against_a_deadline_by_what_waits_and_what_it_takes() -> None:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from tintype.admission.asker import Asker
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience
+from tintype.admission.gate import Gate
 from tintype.admission.order.queue import Rules
 from tintype.admission.pressure import Outlook, lightest_needed
 from tintype.admission.weighing.backlog import Backlog, Charge
+from tintype.admission.weighing.scales import Patience
 
 A, B = Asker("a"), Asker("b")
 CALM, PRESSED, REFUSED = Outlook(True, False), Outlook(True, True), Outlook(False, True)

@@ -9,7 +9,8 @@ from functools import partial
 import pytest
 from msgspec import structs
 
-from tests.admission.simulation import IN_TIME_S, PREFETCH, Outcome, Simulation, Stream, Work, asks, steady, tenants
+from tests.admission.loads import Stream, Work, asks, steady, tenants
+from tests.admission.simulation import IN_TIME_S, PREFETCH, Outcome, Simulation
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.order.queue import Rules
 
@@ -43,10 +44,11 @@ def test_whatever_the_load_all_of_the_capacity_is_answered_in_time(times: int, w
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_of_a_floods_first_second_what_is_let_in_is_in_time_though_the_event_loop_has_work_with_it(seed: int) -> None:
-    """It comes faster than the loop brings it to a worker: what is on its way counts."""
-    node = Simulation([Stream(A, 10 * CAPACITY, steady(MS), ends_s=1.0)], RULES, seed=seed, front_s=0.008)
-    outcome = only(node.run(5.0))
+@pytest.mark.parametrize("known", [False, True])
+def test_of_a_floods_first_second_what_is_let_in_is_in_time(seed: int, *, known: bool) -> None:
+    """It comes faster than the event loop, which has work with it, brings it to a worker: what is on its way counts."""
+    flood = Stream(A, 10 * CAPACITY, steady(MS, known=known), ends_s=1.0)
+    outcome = only(Simulation([flood], RULES, seed=seed, front_s=0.008).run(5.0))
     assert outcome.in_time == len(outcome.answered)
     assert len(outcome.answered) >= CAPACITY
 

@@ -12,8 +12,9 @@ from tests.admission.test_gate import RULES, A
 from tests.admission.test_handed import wants
 from tintype.admission.asker import Asker
 from tintype.admission.costs.expect import Expectation, kind_of
-from tintype.admission.gate import Gate, Patience, source_of
-from tintype.admission.weighing.backlog import Backlog, Charge
+from tintype.admission.gate import Gate
+from tintype.admission.weighing.backlog import Backlog, Charge, Wait
+from tintype.admission.weighing.scales import Patience
 from tintype.core.errors import Shed
 from tintype.core.formats import Format
 from tintype.core.plan import Cost, Load, Plan, Save
@@ -59,9 +60,9 @@ class Watched(Backlog):
         assert self.lock.held
         return super().count(asker)
 
-    def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
+    def wait(self, asker: Asker, ms: float, *, fetched: bool) -> Wait:
         assert self.lock.held
-        return super().wait_s(asker, ms, fetched=fetched)
+        return super().wait(asker, ms, fetched=fetched)
 
 
 def fetches(gate: Gate) -> None:
@@ -80,7 +81,7 @@ def learns(gate: Gate) -> None:
 
 def lets_go(gate: Gate) -> None:
     gate.hand_on(wants(3), "host", NOW)
-    gate.let_go(source_of(wants(3)))
+    gate.let_go(wants(3))
 
 
 ASKED: dict[str, Callable[[Gate], object]] = {
@@ -89,7 +90,6 @@ ASKED: dict[str, Callable[[Gate], object]] = {
     "render": renders,
     "look": lambda gate: gate.look(A),
     "has_many": lambda gate: gate.has_many(A),
-    "refusal": lambda gate: gate.refusal(A, "host", NOW),
     "hand_on": lambda gate: gate.hand_on(wants(2), "host", NOW),
     "let_go": lets_go,
     "weigh_again": lambda gate: gate.weigh_again(wants(2), "host", NOW),

@@ -7,15 +7,17 @@ import random
 import pytest
 from msgspec import structs
 
-from tests.admission.simulation import Outcome, Simulation, Stream, Work, steady
+from tests.admission.loads import Stream, Work, steady
+from tests.admission.simulation import Outcome, Simulation
 from tests.admission.test_handed import wants
 from tests.admission.test_simulation import CAPACITY, MS, RULES
 from tintype.admission import unread as deciding
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience
+from tintype.admission.gate import Gate
 from tintype.admission.unread import Unread
 from tintype.admission.weighing.backlog import Backlog
+from tintype.admission.weighing.scales import Patience
 
 SEEDS = [1, 2]
 PER_S = 1000.0

@@ -15,9 +15,10 @@ from tests.engine.conftest import Bench, Benches, plan, sealed
 from tests.gates import patient
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience
+from tintype.admission.gate import Gate
 from tintype.admission.order.queue import Rules
 from tintype.admission.weighing.backlog import Backlog
+from tintype.admission.weighing.scales import Patience
 from tintype.core.errors import Shed
 from tintype.core.formats import Format
 from tintype.core.pipeline import Pipeline, SourceRef

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.e2e.conftest import OPEN
+from tests.e2e.conftest import OPEN, picture
 from tests.e2e.node import Node, running
+from tests.e2e.origin import Origin, Page
 from tests.faults.clients import asked, connected, drained, many
+from tests.faults.test_load import until
 from tintype.web.run import connections
 
 pytestmark = pytest.mark.alone
@@ -108,3 +112,31 @@ def test_connections_beyond_the_bound_wait_and_stop_nobody(tmp_path: Path) -> No
 )
 def test_each_connection_has_its_descriptors(clients: int, descriptors: int, most: int) -> None:
     assert connections(clients, descriptors) == most
+
+
+BURST = (
+    OPEN
+    + """
+[admission]
+crowd_s = 0.1
+burst_s = 0.1
+"""
+)
+
+
+def test_a_burst_over_a_source_that_is_there_is_refused_before_the_event_loop(tmp_path: Path, origin: Origin) -> None:
+    """What the event loop refuses has a line of its own each; of what is refused before it, most are told as a number."""
+    origin.pages["/there.jpg"] = Page(picture(1600, 1200), headers={"Cache-Control": "max-age=600"})
+    paths = [f"/unsafe/w:{width}/plain/{origin.url}/there.jpg" for width in range(100, 300)]
+    with running(tmp_path, BURST) as node, many(node.port, len(paths)) as clients:
+        assert node.ask(f"/unsafe/w:99/plain/{origin.url}/there.jpg").status == 200
+        for client, path in zip(clients, paths, strict=True):
+            client.sendall(asked(path))
+        seen = Counter(client.recv(65536).split(b" ", 2)[1] for client in clients)
+        assert set(seen) == {b"200", b"503"}
+        until(lambda: refused_in_numbers(node) > seen[b"503"] / 2, "most are refused by the event loop")
+
+
+def refused_in_numbers(node: Node) -> int:
+    lines = [json.loads(line) for line in node.log.splitlines()]
+    return sum(line["requests"] for line in lines if line["event"] == "requests_refused")

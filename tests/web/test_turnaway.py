@@ -15,9 +15,10 @@ from tests.cache.support import TickingClock, make_entry
 from tests.sources.conftest import Lasting
 from tintype.admission.asker import Asker, Lane
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience, source_of
+from tintype.admission.gate import Gate
 from tintype.admission.order.queue import Rules
 from tintype.admission.weighing.backlog import Backlog, Charge
+from tintype.admission.weighing.scales import Patience
 from tintype.cache.ram import RamCache
 from tintype.cache.tiers import Tiers
 from tintype.core.asked import Asked
@@ -84,7 +85,7 @@ class Stand:
         ]
         self.refuser = Refuser(self.clock, self.telemetry)
         site = Site(Mounts.of([Mount(tenant, Imgproxy(keys)) for tenant in tenants]))
-        proxies, self.pulse = Proxies(["10.0.0.1"]), Pulse(self.clock.monotonic, self.tell)
+        proxies, self.pulse = Proxies(["10.0.0.1"]), Pulse(self.clock.monotonic, self.tell, self.gate.let_go)
         self.cache = Tiers(RamCache(1_000_000, telemetry=self.telemetry), (), purges=Purges(), clock=self.clock)
         self.away = TurnAway(
             site,
@@ -125,7 +126,7 @@ class Stand:
     async def know(self, url: str, tenant: str = "red") -> None:
         asker = Asker(tenant, deadline=self.clock.monotonic() + 20)
         await self.sources.bind(asker, SourceRef(url=url), Forwarded())
-        self.gate.let_go(source_of(asker))  # as a request's end does
+        self.gate.let_go(asker)  # as a request's end does
         async with asyncio.timeout(60):  # the table of what is known is read by a thread
             while self.sources.may_know(tenant, SourceRef(url="local:///unknown.jpg"), Forwarded()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -360,6 +361,25 @@ async def test_a_burst_is_refused_where_it_comes_in_as_far_as_it_does_not_fit(st
     assert 0 < let_in < 15
     assert None not in answers[let_in:]
     assert stand.ask("local:///new.jpg", at="/blue/trusted/w:10/plain/") is None  # it is not this tenant's burst
+
+
+async def test_a_burst_over_what_is_there_is_charged_until_each_request_ends(stand: Stand) -> None:
+    """Before anything was refused, and before any of it came to a worker."""
+    await stand.know(KNOWN)
+    for number in range(6):
+        stand.pulse.handed((b"%d" % number, b""))
+    paths = [f"/red/trusted/w:{width}/plain/" for width in range(10, 40)]
+    answers = [stand.ask(KNOWN, at=at) for at in paths]
+    let_in = [answer is None for answer in answers].index(False)
+    assert 0 < let_in < 15
+    assert None not in answers[let_in:]
+    assert len(stand.backlog) == let_in
+    assert stand.ask(KNOWN, at="/red/trusted/w:10/q:80/plain/") is not None
+    assert stand.ask(KNOWN, at=paths[0]) is None  # the same result is not made twice
+    for at in paths[:let_in]:
+        stand.pulse.begin()
+        stand.pulse.end((f"{at}{KNOWN}".encode(), b""))
+    assert len(stand.backlog) == 0
 
 
 async def test_who_wants_what_is_under_way_is_let_through(stand: Stand) -> None:

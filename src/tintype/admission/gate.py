@@ -3,72 +3,27 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from math import ceil
 
 from tintype.admission.asker import Asker, Lane, Whose
-from tintype.admission.costs.expect import Expectation, kind_of
-from tintype.admission.costs.expect import Kind as WorkKind
+from tintype.admission.costs.expect import Expectation, Kind, kind_of
 from tintype.admission.pressure import Outlook
 from tintype.admission.remembered import remember
 from tintype.admission.weighing.backlog import Backlog, Charge
-from tintype.admission.weighing.crowds import Crowds
 from tintype.admission.weighing.handed import Handed
 from tintype.admission.weighing.refusals import Next, Refusals, like
+from tintype.admission.weighing.scales import AT_ONCE, Patience, Refusal, Scales
 from tintype.admission.weighing.trials import Trials
-from tintype.admission.weighing.waits import Kind, Waits
 from tintype.core.errors import DeadlinePassed, Shed
 from tintype.core.plan import Plan
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why work was not let in: what it would have waited, and what it may wait, in seconds; or `full`: there is no room.
-
-    `late_s`: it would not wait too long, but be done so long after its client's deadline.
-    """
-
-    wait_s: float
-    patience_s: float
-    full: bool
-    late_s: float = 0.0
-
-    @property
-    def late(self) -> bool:
-        return self.late_s > 0 and not self.full
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """The longest wait for a worker that is let in, in seconds.
-
-    Attributes:
-        crowd_s: while more is asked for than there are workers for.
-        burst_s: at the beginning of that, for as long: until then it may be a page full of images.
-    """
-
-    crowd_s: float
-    burst_s: float
-
-
-# What was let in before its fetch may wait this much longer after it. Where fetches take as long as renders wait, they end in
-# bunches: with 1.25, of what was fetched at ten times the capacity more than half was refused.
-_INVESTED = 2.5
-# Of its patience, what is left for a worker after a fetch however long that takes.
-_AFTER_FETCH = 0.25
-# A browser asks for so many images of a host at once (HTTP/1.1): that many are not too many, however long each takes.
-_AT_ONCE = 6
 # Of those like what was refused, one is weighed at least so often, and as often as a worker becomes free. Seconds.
 _WEIGHED_S = 0.02
-# Bursts further apart are two of them. Seconds.
-_CALM_S = 2.0
 # So often something is tried that its client has hardly time for: how long a host or a kind of work takes is known from
 # what is let in. Seconds.
 _TRIAL_S = 10.0
 # What it takes of a processor to read and refuse one, while workers keep it busy: its share pays for it, whoever of it is read.
 _REFUSAL_S = 0.0003
-# Who waits for more than this part of what a crowd may wait is pressed.
-_PRESSED = 0.5
 
 
 class Gate:
@@ -90,10 +45,8 @@ class Gate:
         self.expected = expected
         self.rules = backlog.rules  # by which the work that is let in is done
         self._lock = nullcontext() if lock is None else lock
-        self._backlog, self._patience, self._most = backlog, patience, most
-        self._crowds, self._pressed = Crowds(_CALM_S), Crowds(_CALM_S)
+        self._backlog, self._scales = backlog, Scales(backlog, patience, most=most)
         self._refusals, self._trials, self._handed = Refusals(), Trials(_TRIAL_S), Handed(backlog)
-        self._waits = Waits()
         self._owed: dict[Whose, float] = {}
 
     def fetch(self, asker: Asker, host: str, now: float, *, waited_s: float = 0.0) -> Charge:
@@ -105,7 +58,7 @@ class Gate:
         """
         ms = self.expected.likely.ms(asker)
         with self._lock:
-            self._handed.take_off(source_of(asker))
+            self._handed.take_off(asker)
             found = self.admit(asker, ms, now, after_s=self.expected.fetch_s(host), waited_s=waited_s)
             if isinstance(found, Refusal) and found.late and self._trials.due(host, now):
                 found = self._backlog.add(asker, ms, fetched=False)
@@ -116,12 +69,12 @@ class Gate:
     def fetched(self, ticket: Charge, now: float) -> None:
         """Keep a ticket whose fetch is done until a render of that source is weighed: it is on its way to a worker."""
         with self._lock:
-            self._handed.add(source_of(ticket.asker), ticket, now)
+            self._handed.add(ticket, now)
 
     def render(self, asker: Asker, ms: float, now: float) -> Charge:
         """Return a ticket for a render of so many milliseconds. Raises as `fetch`."""
         with self._lock:
-            self._handed.take_off(source_of(asker))
+            self._handed.take_off(asker)
             found = self.admit(asker, ms, now, fetched=True)
             if isinstance(found, Refusal):
                 raise self._noted(asker, self.expected.likely.ms(asker), found, now, fetched=True)
@@ -130,7 +83,7 @@ class Gate:
     def look(self, asker: Asker) -> Charge | None:
         """Return a ticket for what will likely come of a header that is read, None: it has one. Nobody is refused this late."""
         with self._lock:
-            if source_of(asker) in self._handed:
+            if self._handed.has(asker, fetched=False) or self._handed.has(asker, fetched=True):
                 return None
             return self._backlog.add(asker, self.expected.likely.ms(asker), fetched=True)
 
@@ -145,44 +98,40 @@ class Gate:
     def has_many(self, asker: Asker) -> bool:
         """Tell whether more is under way that an asker's client wants than a browser asks for at once. From any thread."""
         with self._lock:
-            return self._backlog.count(asker) > _AT_ONCE
+            return self._backlog.count(asker) > AT_ONCE
 
-    def refusal(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
+    def hand_on(self, asker: Asker, host: str, now: float, *, fetched: bool = False) -> Shed | None:
         """Return what is to be refused now, as others like it were or for want of room; None: let through, or too late.
 
-        `fetched`: its source is there, so that it wants nothing but a worker.
+        What is let through is charged until it comes to be weighed for itself; who wants what is charged for is let through
+        for nothing. `let_go` ends the charge of who comes to nothing. `fetched`: its source is there, so that it wants nothing
+        but a worker.
         """
-        return self._turned_away(asker, self.expected.likely.ms(asker), host, now, fetched=fetched)
-
-    def hand_on(self, asker: Asker, host: str, now: float) -> Shed | None:
-        """Return what is to be refused now of what is to be fetched; None: it is charged until it comes to be weighed for itself.
-
-        Who wants a source that is charged for is let through for nothing. `let_go` ends the charge of who comes to nothing.
-        """
-        source = source_of(asker)
         with self._lock:
             self._handed.forget(now)
-            if source in self._handed:
+            if self._handed.has(asker, fetched=fetched):
                 return None
             ms = self.expected.likely.ms(asker)
-            shed = self._turned_away(asker, ms, host, now, fetched=False)
+            shed = self._refused(asker, ms, now, fetched=fetched) or self._no_room(
+                asker, ms, host, now, fetched=fetched
+            )
             if shed is None:
-                self._handed.add(source, self._backlog.add(asker, ms, fetched=False), now)
+                self._handed.add(self._backlog.add(asker, ms, fetched=fetched), now)
         return shed
 
-    def let_go(self, source: str) -> None:
-        """End what `hand_on` has charged for a source, if it was not weighed."""
+    def let_go(self, asker: Asker) -> None:
+        """End what is charged for an asker, if it was not weighed."""
         with self._lock:
-            self._handed.take_off(source)
+            self._handed.take_off(asker)
 
     def weigh_again(self, asker: Asker, host: str, now: float) -> Shed | None:
         """Return what a fetch is to be refused with before it waits for its host; what was handed on stays charged meanwhile."""
-        ms, source = self.expected.likely.ms(asker), source_of(asker)
+        ms = self.expected.likely.ms(asker)
         with self._lock:
-            handed = self._handed.take_off(source)
+            handed = self._handed.take_off(asker)
             shed = self._no_room(asker, ms, host, now, fetched=False)
             if handed and shed is None:
-                self._handed.add(source, self._backlog.add(asker, ms, fetched=False), now)
+                self._handed.add(self._backlog.add(asker, ms, fetched=False), now)
         return shed
 
     def _refused(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> Shed | None:
@@ -192,9 +141,6 @@ class Gate:
         if found is not None:
             self.owes(asker.whose)
         return found
-
-    def _turned_away(self, asker: Asker, ms: float, host: str, now: float, *, fetched: bool) -> Shed | None:
-        return self._refused(asker, ms, now, fetched=fetched) or self._no_room(asker, ms, host, now, fetched=fetched)
 
     def _no_room(self, asker: Asker, ms: float, host: str, now: float, *, fetched: bool) -> Shed | None:
         """Return what a request would be refused with if it came now, None: it would not be, or for its deadline."""
@@ -234,9 +180,9 @@ class Gate:
     def began(self, ticket: Charge, now: float) -> None:
         """Learn from a ticket for a render that a worker begins."""
         with self._lock:
-            self._waits.learn(self._kind(ticket.asker, ticket.ms), ticket.wait_s, now - ticket.since, now)
+            self._scales.began(ticket, now)
 
-    def learn(self, kind: WorkKind, predicted_ms: float, took_ms: float) -> None:
+    def learn(self, kind: Kind, predicted_ms: float, took_ms: float) -> None:
         """Learn how long a worker had work that was predicted to take so long."""
         with self._lock:
             self.expected.learn(kind, predicted_ms, took_ms)
@@ -255,43 +201,25 @@ class Gate:
             if isinstance(found, Refusal):
                 return found
             charge = self._backlog.add(asker, ms, fetched=fetched)
-            charge.since, charge.wait_s = now, found / self._waits.factor(self._kind(asker, ms), now)
+            charge.since, charge.wait_s = now, self._scales.uncorrected(asker, ms, found, now)
             return charge
 
     def weigh(
         self, asker: Asker, ms: float, now: float, *, after_s: float = 0.0, waited_s: float = 0.0, fetched: bool = False
     ) -> float | Refusal:
-        """Say how long work of so many milliseconds would wait for a worker (seconds), or why it would not be let in.
-
-        What is let in has a worker soon enough, and unless one is free at once or the deadline is firm, can be done by its
-        deadline. `after_s`: its fetch is expected to take so long; what is ahead of it is worked off meanwhile. `waited_s`: it
-        has waited so long for something else, which where there is no worker free at once is a part of its wait.
-        """
+        """Say how long work would wait for a worker, or why it would not be let in; see `Scales.weigh`."""
         with self._lock:
             self._handed.forget(now)
-            ahead_s = self._wait_s(asker, ms, now, fetched=fetched)
-            wait_s = max(0.0, ahead_s + waited_s - after_s) if ahead_s else 0.0
-            left_s = asker.deadline - now - after_s - (ms / 1000 if wait_s or asker.firm else 0.0)
-            patience_s = max(self._patience_s(asker, wait_s, after_s, now), self._at_once_s(asker, ms))
-            patience_s *= _INVESTED if asker.invested else 1.0
-            full = len(self._backlog) >= self._most
-            if full or wait_s > min(patience_s, left_s):
-                allowed_s = patience_s if wait_s > patience_s else min(patience_s, left_s)
-                late_s = wait_s - left_s if asker.firm and wait_s <= patience_s else 0.0
-                return Refusal(wait_s, max(0.0, allowed_s), full, late_s)
-            return wait_s
+            return self._scales.weigh(asker, ms, now, after_s=after_s, waited_s=waited_s, fetched=fetched)
 
     def outlook(self, asker: Asker, ms: float, now: float) -> Outlook:
         """Return how a render of so many milliseconds would fare whose source is there; charges nothing.
 
         A page full of images is no overload: nobody is pressed in the first seconds of a burst.
         """
-        ahead_s = self._wait_s(asker, ms, now, fetched=False)
-        pressed = (
-            ahead_s > _PRESSED * self._patience.crowd_s
-            and self._pressed.lasts_s(asker.tenant, now) > self._patience.burst_s
-        )
-        return Outlook(fits=not isinstance(self.weigh(asker, ms, now, fetched=True), Refusal), pressed=pressed)
+        with self._lock:  # the server's thread charges what it hands on
+            fits = not isinstance(self.weigh(asker, ms, now, fetched=True), Refusal)
+            return Outlook(fits, self._scales.presses(asker, ms, now))
 
     def in_time(self, asker: Asker, plan: Plan, now: float) -> None:
         """Check that a plan over what is fetched can be done by its asker's deadline.
@@ -301,37 +229,10 @@ class Gate:
         """
         kind = kind_of((plan,))
         ms = self.expected.of(kind, plan.cost.cpu_ms)
-        done = now + self._wait_s(asker, ms, now, fetched=True) + ms / 1000
+        with self._lock:
+            done = now + self._scales.wait_s(asker, ms, now, fetched=True) + ms / 1000
         if done > asker.deadline and not self._trials.due(kind, now):
             raise _late(done - asker.deadline)
-
-    def _wait_s(self, asker: Asker, ms: float, now: float, *, fetched: bool) -> float:
-        with self._lock:  # the server's thread charges what it hands on
-            return self._backlog.wait_s(asker, ms, fetched=fetched) * self._waits.factor(self._kind(asker, ms), now)
-
-    def _kind(self, asker: Asker, ms: float) -> Kind:
-        return asker.whose, self._backlog.heavy(ms)
-
-    def _patience_s(self, asker: Asker, wait_s: float, after_s: float, now: float) -> float:
-        crowd_s = _after_fetch(self._patience.crowd_s, after_s)
-        if wait_s <= crowd_s or asker.lane is not Lane.INTERACTIVE:
-            return crowd_s  # a page full of images is what somebody looks at
-        new = self._crowds.lasts_s(asker.tenant, now) <= self._patience.burst_s
-        return _after_fetch(self._patience.burst_s, after_s) if new else crowd_s
-
-    def _at_once_s(self, asker: Asker, ms: float) -> float:
-        """Return how long what a browser asks for at once takes: what is dear waits no longer among cheap work than that does."""
-        return _AT_ONCE * self._backlog.usual_ms(asker, ms) / self.rules.workers / 1000
-
-
-def source_of(asker: Asker) -> str:
-    """Return what a tenant's source goes by."""
-    return f"{asker.tenant} {asker.pipeline.source.url if asker.pipeline else ''}"
-
-
-def _after_fetch(patience_s: float, fetch_s: float) -> float:
-    """Return how long a worker may be waited for after a fetch, which is a part of the wait."""
-    return max(patience_s - fetch_s, patience_s * _AFTER_FETCH)
 
 
 def _error(found: Refusal) -> Shed | DeadlinePassed:

@@ -38,7 +38,7 @@ class _Lately:
         shed: what the last was refused with.
         at: when the last was read.
         weighed_at: when the gate weighs the next.
-        due: when the next is read.
+        due: when the next is read, a tenth of a second after `at` at the latest: longer none alike stays unweighed (Refusals).
         row: so many were refused, one after another.
         since: so many came since one was read that need not be read; `unread`: so many of them were refused unread.
         in_turn: the gate may weigh the one that is read now; if it does not, it is let through only for what it wants.
@@ -67,7 +67,7 @@ class Unread:
         if lately is None:
             return None
         lately.in_turn = now >= lately.weighed_at
-        if now >= lately.due or now - lately.at > _GOOD_S or lately.row < _ROW:
+        if now >= lately.due or lately.row < _ROW:
             return None
         lately.since += 1
         if lately.since % _ONE_OF == 0:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tintype.admission.costs.expect import kind_of
-from tintype.admission.gate import Gate, Refusal
+from tintype.admission.gate import Gate
 from tintype.admission.quota.quotas import Verdict
+from tintype.admission.weighing.scales import Refusal
 from tintype.core.binding import Binding
 from tintype.core.brief import brief
 from tintype.core.degrade import Degraded

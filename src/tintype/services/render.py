@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tintype.admission.gate import Gate, source_of
+from tintype.admission.gate import Gate
 from tintype.core.binding import Binding
 from tintype.core.degrade import Degraded
 from tintype.core.errors import DeadlinePassed, Shed, SourceError, SourceFailed, TintypeError, UnsupportedImage
@@ -75,7 +75,7 @@ class Render:
             answer = await self._degrade.instead(want, error, timings)
             return answer or await self._fallback(want, error, timings)
         finally:
-            self._gate.let_go(source_of(want.asker))  # what was fetched and wanted no worker keeps nobody waiting
+            self._gate.let_go(want.asker)  # what was fetched and wanted no worker keeps nobody waiting
 
     async def _fallback(self, want: Want, error: TintypeError, timings: Timings) -> Variant:
         if isinstance(error, Shed | DeadlinePassed) or not want.tenant.fallback or want.asked.delivery.raw:

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from tintype.admission.asker import Asker
+
 Target: TypeAlias = tuple[bytes, bytes]  # a request's path and query, as they came
 
 # Between two beats; so late, with so much under way, it has more to do than it can. What goes through the loop in ten steps,
@@ -25,17 +27,17 @@ class Pulse:
 
     What is asked for is told apart by its path and its query.
 
-    `each_second` is called by the loop so often, and at the end; `let_go` with what was `charged` to a request that has ended.
+    `each_second` is called by the loop so often, and at the end; `let_go` with who was `charged` for a request that has ended.
     """
 
     def __init__(
         self,
         monotonic: Callable[[], float],
         each_second: Callable[[], None],
-        let_go: Callable[[str], None] = lambda _: None,
+        let_go: Callable[[Asker], None] = lambda _: None,
     ) -> None:
         self._monotonic, self._each_second, self._let_go = monotonic, each_second, let_go
-        self._wanted: dict[Target, str] = {}  # and the source that is charged for each, if any
+        self._wanted: dict[Target, Asker | None] = {}  # and for whom something is charged, if anybody
         self._at: float | None = None
         self._handed = self._begun = 0
         self._handed_at = self._begun_at = 0.0
@@ -43,7 +45,7 @@ class Pulse:
 
     def handed(self, target: Target) -> None:
         """Note that the server's thread has handed a request to the loop."""
-        self._wanted.setdefault(target, "")
+        self._wanted.setdefault(target, None)
         if self._handed <= self._begun:
             self._handed_at = self._monotonic()
         self._handed += 1
@@ -57,13 +59,13 @@ class Pulse:
     def end(self, target: Target) -> None:
         """Note that the loop is done with a request, and with all that waited for the same."""
         self.running -= 1
-        source = self._wanted.pop(target, "")
-        if source:
-            self._let_go(source)
+        asker = self._wanted.pop(target, None)
+        if asker is not None:
+            self._let_go(asker)
 
-    def charged(self, target: Target, source: str) -> None:
-        """Note that a source is charged for, for a request that is handed to the loop."""
-        self._wanted[target] = source
+    def charged(self, target: Target, asker: Asker) -> None:
+        """Note that something is charged for who asks, for a request that is handed to the loop."""
+        self._wanted[target] = asker
 
     def wanted(self, target: Target) -> bool:
         """Tell whether the same is under way for somebody, so that it will hardly be done twice."""

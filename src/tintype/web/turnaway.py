@@ -15,7 +15,7 @@ from math import ceil
 from typing import Any
 
 from tintype.admission.asker import Asker
-from tintype.admission.gate import Gate, source_of
+from tintype.admission.gate import Gate
 from tintype.admission.unread import Unread
 from tintype.core.asked import Asked
 from tintype.core.degrade import Degraded
@@ -128,14 +128,13 @@ class TurnAway:
         passed_on = forwarded(tenant.delivery, headers, source.url)
         if passed_on.private:
             return None
-        if not self._sources.may_know(tenant.name, source, passed_on):
-            shed = self._gate.hand_on(asker, source.host, began)
-            if shed is None:
-                self._pulse.charged(target_of(scope), source_of(asker))
-            return shed
-        if not self._gate.shut(began) or _CONDITION in headers or self._may_have(tenant, asked):
+        known = self._sources.may_know(tenant.name, source, passed_on)
+        if known and (_CONDITION in headers or self._may_have(tenant, asked)):
             return None
-        return self._gate.refusal(asker, source.host, began, fetched=True)
+        shed = self._gate.hand_on(asker, source.host, began, fetched=known)
+        if shed is None:
+            self._pulse.charged(target_of(scope), asker)
+        return shed
 
     def _asker(self, tenant: Tenant, asked: Asked, said: Said, began: float) -> Asker:
         deadline, firm = said.deadline(began, self._limits.request_timeout_s)

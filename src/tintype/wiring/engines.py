@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tintype.admission.costs.expect import Expectation
-from tintype.admission.gate import Gate, Patience
+from tintype.admission.gate import Gate
 from tintype.admission.order.queue import Rules
 from tintype.admission.weighing.backlog import Backlog
+from tintype.admission.weighing.scales import Patience
 from tintype.config import Config
 from tintype.engine.pool import Pool
 from tintype.engine.reserve import LOWEST

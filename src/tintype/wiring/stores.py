@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tintype.admission.gate import Gate, Patience
+from tintype.admission.gate import Gate
+from tintype.admission.weighing.scales import Patience
 from tintype.cache.assemble import open_cache
 from tintype.cache.tiers import Tiers
 from tintype.config import Config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,13 @@ class Charge(msgspec.Struct, eq=False):
     since: float = 0.0
     wait_s: float = 0.0
     heavy: bool = False  # by the rules, when it was let in
+
+
+class Wait(NamedTuple):
+    """How long new work would wait, in seconds, and the milliseconds that it counts as for that."""
+
+    s: float
+    usual_ms: float
 
 
 class _Sum(msgspec.Struct):
@@ -87,7 +94,7 @@ class Backlog:
         """Return how much work is of this tenant's client, whatever its size."""
         return sum(total.count for total in self._of(asker))
 
-    def usual_ms(self, asker: Asker, ms: float) -> float:
+    def _usual_ms(self, asker: Asker, ms: float) -> float:
         """Return what work takes in the mean that is heavy as new work of so many milliseconds is, or not: its client's own.
 
         Where that has none, of all; with nothing there, it is the new work's own.
@@ -100,8 +107,8 @@ class Backlog:
         who = asker.tenant, asker.client
         return (total for (_, whose), total in self._sums.items() if (whose.tenant, whose.client) == who)
 
-    def wait_s(self, asker: Asker, ms: float, *, fetched: bool) -> float:
-        """Predict how long new work of an asker would wait for a worker, in seconds.
+    def wait(self, asker: Asker, ms: float, *, fetched: bool) -> Wait:
+        """Predict how long new work of an asker would wait for a worker.
 
         Before it come its client's own work, and of what its tenant's other clients and the other tenants want in its lane
         and in those above, what their shares give them meanwhile. Heavy work delays the rest on all workers but one, in turn
@@ -111,15 +118,15 @@ class Backlog:
         """
         workers = self._workers(asker)
         if len(self._charges) < workers:
-            return 0.0
+            return Wait(0.0, ms)
         ahead = [
             (whose, total)
             for (there, whose), total in self._sums.items()
             if whose.lane <= asker.lane and (there or not fetched)
         ]
         if sum(total.count for _, total in ahead) < workers:
-            return 0.0
-        ms = self.usual_ms(asker, ms)
+            return Wait(0.0, ms)
+        ms = self._usual_ms(asker, ms)
         own, own_light = self._own(ahead, asker, ms)
         weights = {whose.tenant: total.weight for whose, total in ahead}
         wait_ms = (shared(_ms(ahead), weights, asker, own) - ms) / self.rules.workers
@@ -130,7 +137,7 @@ class Backlog:
         if not self.heavy(ms) and self.rules.workers > 1:
             light = ((whose, total.light_ms) for whose, total in ahead)
             wait_ms = min(wait_ms, shared(light, weights, asker, own_light) - ms)
-        return wait_ms / 1000
+        return Wait(wait_ms / 1000, ms)
 
     def _workers(self, asker: Asker) -> int:
         """Return how many may work for an asker."""
