@@ -382,6 +382,11 @@ def valid_text(spec: Spec) -> st.SearchStrategy[str]:
     return st.text("abcdefgh-._", min_size=1)
 
 
+def test_a_node_is_waited_for_as_long_as_it_may_take_to_end() -> None:
+    config = load({"server.drain_timeout_s": "60", "limits.request_timeout_s": "30"}, env={}).config
+    assert config.ends_within_s == 60 + 30 + 5
+
+
 @given(st.data())
 def test_what_a_setting_says_it_takes_is_taken(data: st.DataObject) -> None:
     spec = data.draw(st.sampled_from([s for s in specs().values() if "table" not in coerce.takes(s)]))

@@ -56,8 +56,7 @@ def test_kubernetes(tmp_path: Path) -> None:
     file.write_text(toml.replace("/run/secrets/tintype", str(tmp_path)))
     config = load({}, path=str(file), env={}).config
     pod: dict[str, Any] = kinds["StatefulSet"]["spec"]["template"]["spec"]
-    grace = config.server.drain_timeout_s + config.limits.request_timeout_s + 5
-    assert pod["terminationGracePeriodSeconds"] > grace
+    assert pod["terminationGracePeriodSeconds"] > config.ends_within_s
     ports = {port["name"]: port["containerPort"] for port in pod["containers"][0]["ports"]}
     assert ports == {"http": config.server.port, "metrics": config.server.metrics_port}
     probes = {pod["containers"][0][f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")}

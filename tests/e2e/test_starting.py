@@ -1,7 +1,8 @@
-"""What a node's processes load to start: a supervisor only what it watches with, a front nothing that is switched off."""
+"""What a node's processes load to start: a supervisor only what it watches with, a front nothing that is not asked for yet."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import time
@@ -40,8 +41,8 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
 
 @pytest.fixture(scope="module")
 def all_processes(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
-    """Return the modules of a supervisor and its front. Workers get no variables."""
-    env = {"PYTHONPROFILEIMPORTTIME": "1"}
+    """Return the modules of a supervisor and its front, whose control API is on. Workers get no variables."""
+    env = {"PYTHONPROFILEIMPORTTIME": "1", "TINTYPE_SERVER__ADMIN_TOKEN": "admin"}
     with running(tmp_path_factory.mktemp("node"), env=env) as node:
         pass
     return frozenset(_IMPORTED.findall(node.log))
@@ -52,9 +53,16 @@ def test_a_supervisor_loads_no_part_of_a_node(supervisor: frozenset[str]) -> Non
     assert supervisor.isdisjoint(_NODE | _NEVER), sorted(supervisor & (_NODE | _NEVER))
 
 
-def test_a_front_loads_nothing_that_is_switched_off(all_processes: frozenset[str]) -> None:
+def test_a_front_loads_nothing_that_is_switched_off_or_that_nobody_has_asked_for(all_processes: frozenset[str]) -> None:
     assert all_processes >= _NODE
     assert all_processes.isdisjoint(_NEVER), sorted(all_processes & _NEVER)
+
+
+def test_a_front_that_serves_stands_back_behind_nobody(tmp_path: Path) -> None:
+    """Only the thread that imports it does: what a front is asked for is not to wait for the work of others."""
+    with running(tmp_path) as node:
+        (front,) = node.children()
+        assert os.getpriority(os.PRIO_PROCESS, front) == os.getpriority(os.PRIO_PROCESS, node.process.pid)
 
 
 def test_nobody_can_connect_before_a_worker_is_there(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ def test_a_free_port_is_free_again_and_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     for _ in range(2):
-        ensure_free("127.0.0.1", port, "x", silent)
-    ensure_free("127.0.0.1", 0, "x", silent)
+        ensure_free("127.0.0.1", port, "x", silent, patience_s=0)
+    ensure_free("127.0.0.1", 0, "x", silent, patience_s=0)
 
 
 def test_who_shares_a_port_has_taken_it() -> None:
@@ -54,4 +54,4 @@ def test_a_port_that_stays_taken_is_told_of_once() -> None:
 
 def test_an_address_of_another_machine_is_refused_at_once() -> None:
     with pytest.raises(Misconfigured, match=r"cannot listen at 192\.0\.2\.1:80 .*; stop what does, or set another"):
-        ensure_free("192.0.2.1", 80, "server.host, server.port", silent)
+        ensure_free("192.0.2.1", 80, "server.host, server.port", silent, patience_s=60)

@@ -32,10 +32,12 @@ def open_cache(
     clock: Clock,
     telemetry: Measures,
     heard: Callable[[Selector], Awaitable[object]] | None = None,
+    lock_wait_s: float = 0.0,
 ) -> Tiers:
     """Open the result cache of a node; results on disk live in `folder`.
 
     `heard` is called with purges from other nodes (object tier only), and has `Tiers.hear` carry them out here.
+    `lock_wait_s` is how long a predecessor may still have the folder.
 
     Raises:
         Misconfigured: the folder is in use or cannot be used, or the object URL is wrong.
@@ -45,7 +47,9 @@ def open_cache(
     below: list[Behind] = []
     disk = None
     if settings.disk_bytes:
-        store = FileStore(folder, settings.disk_bytes, tier="disk", clock=clock, telemetry=telemetry)
+        store = FileStore(
+            folder, settings.disk_bytes, tier="disk", clock=clock, telemetry=telemetry, lock_wait_s=lock_wait_s
+        )
         disk = DiskCache(store, telemetry=telemetry)
         later_s = _DISK_LATER_S if settings.ram_bytes else 0.0
         behind = Behind(

@@ -19,6 +19,8 @@ from tintype.telemetry.settings import TelemetrySettings
 from tintype.web.settings import ServerSettings
 
 PROFILES = ("tintype", "imgproxy")
+# What a node takes to close its stores, after its requests and its workers. Seconds.
+_CLOSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     tenants: tuple[TenantConfig, ...] = (TenantConfig(),)
     embedded: bool = False
+
+    @property
+    def ends_within_s(self) -> float:
+        """Seconds from SIGTERM on after which a node that has not ended is killed: so long it may have ports and folder."""
+        return self.server.drain_timeout_s + self.limits.request_timeout_s + _CLOSE_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,6 @@ _FANOUT = 64  # 8,000 files a folder at half a million entries; each folder cost
 _CHUNK = 1 << 20
 _LOST = "lost-"
 CHECKSUM_BYTES = 16  # of a SHA-256
-# How long a node waits for its folder, and for its port: its predecessor has both until it has drained and ended. Seconds.
-PREDECESSOR_S = 10.0
 
 
 def on_disk(size: int) -> int:

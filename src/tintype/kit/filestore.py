@@ -21,7 +21,7 @@ import msgspec
 from tintype.core.entry import Selector
 from tintype.core.errors import Misconfigured
 from tintype.kit.fileindex import FileIndex, is_damage
-from tintype.kit.files import PREDECESSOR_S, Shelf, checksum_of, on_disk, own, read_all, sha256_fd
+from tintype.kit.files import Shelf, checksum_of, on_disk, own, read_all, sha256_fd
 from tintype.kit.hot import Hot
 from tintype.kit.known import Known
 from tintype.kit.matching import as_bytes
@@ -76,7 +76,7 @@ class FileStore:
         tier: str,
         clock: Clock,
         telemetry: Telemetry,
-        lock_wait_s: float = PREDECESSOR_S,
+        lock_wait_s: float = 0.0,
     ) -> None:
         self._max_bytes, self._tier, self._clock, self._telemetry = max_bytes, tier, clock, telemetry
         self._most = max_bytes // _LARGEST

@@ -47,14 +47,24 @@ def open_sources(
     gate: Gate,
     *,
     resolver: AbstractResolver | None = None,
+    lock_wait_s: float = 0.0,
 ) -> SourceStore:
     """Open the stores below `folder` and make the fetchers. Needs no running loop; `close` the result in one.
+
+    `lock_wait_s` is how long a predecessor may still have the folder.
 
     Raises:
         Misconfigured: the folder is in use, local_root is no folder, a store is of an unknown kind.
     """
     fetchers, close = _fetchers(settings, limits, clock, resolver)
-    bodies = FileStore(folder / "bodies", settings.store_bytes, tier="source", clock=clock, telemetry=telemetry)
+    bodies = FileStore(
+        folder / "bodies",
+        settings.store_bytes,
+        tier="source",
+        clock=clock,
+        telemetry=telemetry,
+        lock_wait_s=lock_wait_s,
+    )
     rules = Rules(settings.default_fresh_s, lasting.stale_while_revalidate_s, lasting.stale_if_error_s)
     origins = Origins(
         fetchers, bodies.temporary, bodies.account, gate, limits=limits, rules=rules, clock=clock, telemetry=telemetry

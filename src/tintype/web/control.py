@@ -1,4 +1,4 @@
-"""The control API under /v1: purge, explain, top. Bearer token, OpenAPI, problem+json; imported only with a token."""
+"""The control API under /v1: purge, explain, top. Bearer token, OpenAPI, problem+json; imported when it is first asked."""
 
 from __future__ import annotations
 

@@ -8,14 +8,11 @@ import time
 from collections.abc import Callable
 
 from tintype.core.errors import Misconfigured
-from tintype.kit.files import PREDECESSOR_S
 
 _LOOK_S = 0.1
 
 
-def ensure_free(
-    host: str, port: int, settings: str, tell: Callable[[str], None], patience_s: float = PREDECESSOR_S
-) -> None:
+def ensure_free(host: str, port: int, settings: str, tell: Callable[[str], None], patience_s: float) -> None:
     """Return once a server could listen at this address; port 0 is always free.
 
     A port that is taken may be that of a predecessor: it is waited for, and `tell` is called with what is waited for.

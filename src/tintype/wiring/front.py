@@ -6,6 +6,7 @@ from tintype.config import Config
 from tintype.web.front import ASGIApp, Front
 from tintype.web.handover import HandOver
 from tintype.web.image import ImagePath
+from tintype.web.later import Later
 from tintype.web.mounts import Mounts, Site
 from tintype.web.proxies import Proxies
 from tintype.web.pulse import Pulse
@@ -67,15 +68,19 @@ def _control(ground: Ground, cases: Cases, images: ImagePath, site: Site) -> ASG
     server = ground.config.server
     if not server.admin_token:
         return None
-    from tintype.web.control import control_api  # noqa: PLC0415 - FastAPI costs half a second of start-up
-    from tintype.web.questions import questions  # noqa: PLC0415
+    token, prefix = server.admin_token, server.path_prefix
 
     def mounted() -> Mounts:
         return site.mounts
 
-    clock, prefix = ground.clock, server.path_prefix
-    asked = questions(cases.explain, images.want, mounted, cases.top, clock, prefix)
-    return control_api(cases.purge, asked, mounted, clock, server.admin_token, prefix)
+    def made() -> ASGIApp:
+        from tintype.web.control import control_api  # noqa: PLC0415 - FastAPI costs as much as all else of a front's start
+        from tintype.web.questions import questions  # noqa: PLC0415
+
+        asked = questions(cases.explain, images.want, mounted, cases.top, ground.clock, prefix)
+        return control_api(cases.purge, asked, mounted, ground.clock, token, prefix)
+
+    return Later(made)
 
 
 def _home(config: Config, site: Site) -> ASGIApp | None:

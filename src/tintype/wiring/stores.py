@@ -54,7 +54,18 @@ def open_stores(ground: Ground) -> Stores:
         await cache.hear(selector)
         memo.forget()
 
-    cache = open_cache(cached, ground.data / "cache", limits=limits, clock=clock, telemetry=telemetry, heard=heard)
+    wait_s = config.ends_within_s  # for a predecessor, taken to have the same settings
+    cache = open_cache(
+        cached,
+        ground.data / "cache",
+        limits=limits,
+        clock=clock,
+        telemetry=telemetry,
+        heard=heard,
+        lock_wait_s=wait_s,
+    )
     gate = gate_of(config, rules_of(config), Patience(config.admission.crowd_s, config.admission.burst_s))
-    sources = open_sources(config.sources, cached, limits, ground.data / "sources", telemetry, clock, gate)
+    sources = open_sources(
+        config.sources, cached, limits, ground.data / "sources", telemetry, clock, gate, lock_wait_s=wait_s
+    )
     return Stores(memo, gate, cache, sources)

@@ -31,14 +31,14 @@ def supervise(loaded: Loaded) -> int:
     def taken(message: str) -> None:
         event("port_taken", level="warning", message=message)
 
-    ensure_free(server.host, server.port, "server.host, server.port", taken)
-    ensure_free(server.metrics_host, server.metrics_port, "server.metrics_host, server.metrics_port", taken)
+    patience_s = loaded.config.ends_within_s  # of a predecessor, taken to have the same settings
+    ensure_free(server.host, server.port, "server.host, server.port", taken, patience_s)
+    ensure_free(server.metrics_host, server.metrics_port, "server.metrics_host, server.metrics_port", taken, patience_s)
     for warning in loaded.warnings:
         event("configuration_warning", level="warning", message=warning)
     request = {"path": loaded.request.path, "overrides": dict(loaded.request.overrides)}
     env = {**os.environ, _REQUEST: json.dumps(request)}
-    kill_after_s = server.drain_timeout_s + loaded.config.limits.request_timeout_s + 5
-    return Supervisor([sys.executable, "-m", _FRONT], env, event, kill_after_s).run()
+    return Supervisor([sys.executable, "-m", _FRONT], env, event, loaded.config.ends_within_s).run()
 
 
 def handed() -> Loaded:
