@@ -72,7 +72,8 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Res
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:  # as another node does
         port = taken.getsockname()[1]
-        done = run("serve", "--port", str(port), "--data-dir", "var", cwd=tmp_path)
+        quick = ("--set", "server.drain_timeout_s=1", "--set", "limits.request_timeout_s=1")
+        done = run("serve", "--port", str(port), "--data-dir", "var", *quick, cwd=tmp_path)
     assert done.returncode == 2
     first, last = done.stderr.splitlines()
     assert (
@@ -80,7 +81,7 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
         >= {
             "level": "warning",
             "event": "port_taken",
-            "message": f"127.0.0.1:{port} is taken: waiting up to 10 s for who listens there to end; "
+            "message": f"127.0.0.1:{port} is taken: waiting up to 7 s for who listens there to end; "
             "else set server.host, server.port",
         }.items()
     )

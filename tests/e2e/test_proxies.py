@@ -142,10 +142,10 @@ def made_in_order(node: Node, origin: Origin, *asked: tuple[int, str]) -> list[i
         assert status(node, ANYBODY, f"/free/unsafe/w:30/plain/{origin.url}/{number}.jpg") == 200
 
     def begin(target: str, header: str) -> threading.Thread:
-        waiting = node.metric("tintype_engine_queue")
+        busy, waiting = node.metric("tintype_engine_busy"), node.metric("tintype_engine_queue")
         thread = threading.Thread(target=status, args=(node, PROXY, target, header))
         thread.start()
-        if node.metric("tintype_engine_busy"):
+        if busy:
             until(lambda: node.metric("tintype_engine_queue") == waiting + 1)
         else:
             until(lambda: node.metric("tintype_engine_busy") == 1)

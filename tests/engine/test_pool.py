@@ -93,7 +93,8 @@ async def test_workers_work_at_the_same_time(engine: Benches) -> None:
 @ALL
 async def test_no_more_than_the_set_number_is_busy(engine: Benches, isolation: Isolation) -> None:
     bench = await engine(isolation=isolation, workers=2)
-    await bench.until(lambda: bench.metric("engine_workers") == 2)
+    if isolation is Isolation.NODE:  # others are forked for a tenant or an image, at once
+        await bench.until(lambda: bench.metric("engine_workers") == 2)
     running = [asyncio.create_task(bench.say("sleep 0.3", tenant=str(n))) for n in range(6)]
     most = 0
     while not all(task.done() for task in running):

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import OPEN, picture
+from tests.e2e.conftest import OPEN, PATIENT, picture
 from tests.e2e.node import Node, running
 from tests.e2e.origin import Origin, Page
 from tests.faults.clients import asked, connected, drained, many
@@ -114,14 +114,7 @@ def test_each_connection_has_its_descriptors(clients: int, descriptors: int, mos
     assert connections(clients, descriptors) == most
 
 
-BURST = (
-    OPEN
-    + """
-[admission]
-crowd_s = 0.1
-burst_s = 0.1
-"""
-)
+BURST = OPEN.replace(PATIENT, "[admission]\ncrowd_s = 0.1\nburst_s = 0.1")
 
 
 def test_a_burst_over_a_source_that_is_there_is_refused_before_the_event_loop(tmp_path: Path, origin: Origin) -> None:
