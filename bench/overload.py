@@ -3,9 +3,9 @@
 Every URL is distinct and every source new. Requests are due at a steady rate, whatever became of those before, and give up
 after 10 s. First the capacity is found: the most that is answered with an image within a second, at rates around what a
 few connections get out of the server. Then come multiples of it, and the first rate again. Machines change their speed from
-minute to minute: what these connections get is looked at again between all of that, and the capacity taken for so much more or
-less. The client runs on the same machine, and ten times the requests are ten times its work: "of capacity" charges that to
-the server, "of what is left" does not. Work counts by what it costs: where requests differ, an answer counts for its kind's
+minute to minute: what these connections get is looked at before and after each of all that, and the capacity taken for so much
+more or less. The client runs on the same machine, and ten times the requests are ten times its work: "of capacity" charges that
+to the server, "of what is left" does not. Work counts by what it costs: where requests differ, an answer counts for its kind's
 share of the mix; "mix off by" is the largest difference between a kind's part of the work that was asked for and its part of what
 was answered in time, and "by chance" what a server that chooses by lot stays below in nineteen of twenty runs.
 """
@@ -35,7 +35,7 @@ from tintype.admission.settings import AdmissionSettings
 
 _CONNECTIONS = 4
 _AROUND = (0.8, 0.9, 1.0, 1.1, 1.2)  # of what these get: where the knee is looked for
-_WARM_S = 1.0
+_WARM_S, _CALM_S = 1.0, 2.0
 _BACK_S, _BACK_WITHIN_S = 1.0, 30.0
 
 
@@ -80,15 +80,25 @@ class Asking:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The most requests a second that are answered in time, what a few connections got then, and what was tried."""
+    """The most that is answered in time of what was tried, by what a few connections got right before and after.
 
-    most: float
-    about: float
+    Attributes:
+        of_few: times what these got.
+        few: what they got in all of these looks, in requests a second.
+        tried: each rate, in requests a second.
+    """
+
+    of_few: float
+    few: float
     tried: list[dict[str, float]]
 
-    def at(self, about: float) -> float:
-        """Return the capacity when these connections get so much."""
-        return self.most * about / self.about
+    @property
+    def most(self) -> float:
+        return self.at(self.few)
+
+    def at(self, few: float) -> float:
+        """Return the capacity, in requests a second, when these connections get so much."""
+        return self.of_few * few
 
 
 def closed(asking: Asking, port: int, seconds: float) -> float:
@@ -101,13 +111,15 @@ def closed(asking: Asking, port: int, seconds: float) -> float:
 def capacity(asking: Asking, port: int, seconds: float, folder: Path) -> Capacity:
     """Find the most requests a second that are answered in time."""
     closed(asking, port, _WARM_S)
-    about = closed(asking, port, seconds)
-    tried = []
+    looks, tried = [closed(asking, port, seconds / 2)], []
     for times in _AROUND:
-        heard = attack(asking.some(times * about * seconds), times * about, folder)
-        tried.append({"offered": times * about, "in time": asking.weight(heard.in_time) / heard.seconds})
-        time.sleep(2)
-    return Capacity(max(each["in time"] for each in tried), about, tried)
+        per_s = times * looks[-1]
+        heard = attack(asking.some(per_s * seconds), per_s, folder)
+        time.sleep(_CALM_S)
+        looks.append(closed(asking, port, seconds / 2))
+        in_time = asking.weight(heard.in_time) / heard.seconds
+        tried.append({"offered": per_s, "in time": in_time, "of few": in_time / ((looks[-2] + looks[-1]) / 2)})
+    return Capacity(max(each["of few"] for each in tried), sum(looks) / len(looks), tried)
 
 
 def overloaded(name: str, server: Server, asking: Asking, args: Any, folder: Path) -> list[dict[str, Any]]:
