@@ -82,6 +82,8 @@ def told(saved: Mapping[str, Any]) -> str:
             "refused, p99 ms": row["refused p99"],
             **({"mix off by": row["skew"], "by chance": row["by chance"]} if saved["facts"]["mix"] == "mixed" else {}),
             "peak MB": row["peak MB"],
+            "of it results": row["results MB"],
+            "the rest, of calm": row["of calm"],
             "back in s": row["back s"],
             "neither image nor refusal": sum(literal_eval(row["other"] or "{}").values()),
         }

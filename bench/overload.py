@@ -7,7 +7,8 @@ minute to minute: what these connections get is looked at before and after each 
 more or less. The client runs on the same machine, and ten times the requests are ten times its work: "of capacity" charges that
 to the server, "of what is left" does not. Work counts by what it costs: where requests differ, an answer counts for its kind's
 share of the mix; "mix off by" is the largest difference between a kind's part of the work that was asked for and its part of what
-was answered in time, and "by chance" what a server that chooses by lot stays below in nineteen of twenty runs.
+was answered in time, and "by chance" what a server that chooses by lot stays below in nineteen of twenty runs. "of calm" is the
+memory beyond the results that are kept in it, of that in the first row.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def overloaded(name: str, server: Server, asking: Asking, args: Any, folder: Pat
             "of what is left": row["in time"] / (most * left(row["client cores"] - calm["client cores"], CORES)),
             "capacity": most,
             **row,
-            "of calm": row["peak MB"] / calm["peak MB"],
+            "of calm": (row["peak MB"] - row["results MB"]) / (calm["peak MB"] - calm["results MB"]),
         }
         print({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}, flush=True)
         rows.append(row)
@@ -175,8 +176,14 @@ def _overloaded(
         "cores": cpu,
         "client cores": heard.client_s / heard.seconds,
         "peak MB": peak.bytes / 1e6,
+        "results MB": _results(server) / 1e6,
         "back s": back(asking, 0.8 * most, folder, began + heard.seconds) if times > 1 else None,
     }
+
+
+def _results(server: Server) -> float:
+    """Return bytes of results that a node of our own keeps in memory, more with each answer until it may keep no more."""
+    return server.node.metrics()['tintype_cache_bytes{tier="ram"}'] if server.node else 0.0
 
 
 def back(asking: Asking, per_s: float, folder: Path, ended: float) -> float | None:
