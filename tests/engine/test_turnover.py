@@ -48,6 +48,21 @@ async def test_a_spent_worker_serves_until_its_successor_is_ready(engine: Benche
     assert await bench.say("pid") == first
 
 
+async def test_workers_that_are_spent_together_are_replaced_one_after_another(engine: Benches) -> None:
+    bench = await engine(limits=Limits(worker_images=3), workers=3)
+    await bench.until(lambda: bench.metric("engine_workers") == 3)
+    spent, live = {worker.process.pid for worker in bench.crew._workers}, set()
+
+    async def use() -> None:
+        while not spent.isdisjoint(worker.process.pid for worker in bench.crew._workers):
+            live.add(sum(worker.live for worker in bench.crew._workers))
+            await bench.say("echo x")
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(use(), use(), use())
+    assert max(live) == 4
+
+
 async def test_a_worker_is_replaced_when_it_has_grown(engine: Benches) -> None:
     bench = await engine(limits=Limits(worker_rss_bytes=150_000_000))
     first = await bench.say("keep 200000000")

@@ -105,9 +105,13 @@ class Crew:
         self._note_empty()
 
     def _relieve(self) -> None:
-        """Keep `size` workers that are not spent; a spent one serves on until its successor is ready."""
-        fresh = [w for w in self._workers if w.live and not self._turnover.spent(w.service)]
-        for _ in range(self.size - len(fresh)):
+        """Keep `size` workers that are not spent; a spent one serves on until its successor is ready.
+
+        Successors start one after another: workers that share the work are spent together, and a start takes CPU and memory.
+        """
+        live = [w for w in self._workers if w.live]
+        fresh = [w for w in live if not self._turnover.spent(w.service)]
+        for _ in range(min(self.size - len(fresh), self.size + 1 - len(live))):
             if not self._start():
                 return
         ready = sum(w.phase in (Phase.IDLE, Phase.BUSY) for w in self._workers)
