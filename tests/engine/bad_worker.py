@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -40,6 +40,7 @@ class Text:
     decode_ms: float = 1.0
     steps_ms: float = 0.0
     encode_ms: float = 1.0
+    pixels: tuple[bytes, bytes] | None = None
 
 
 class Bad:
@@ -52,7 +53,13 @@ class Bad:
         text = act(source[:].decode())
         return ImageInfo(format=format, width=len(text), height=source_pixels)
 
-    def run(self, plans: Sequence[Plan], inputs: Sequence[tuple[Format, loop.Buffer]]) -> Sequence[Text]:
+    def run(
+        self,
+        plans: Sequence[Plan],
+        inputs: Sequence[tuple[Format, loop.Buffer]],
+        there: Mapping[int, loop.Buffer],
+        keep: Collection[int],
+    ) -> Sequence[Text]:
         said = [act(source[:].decode()) for _, source in inputs]
         took_ms = told.pop() if told else 1.0
         return [Text(" ".join(said).encode(), decode_ms=took_ms) for _ in plans]

@@ -7,6 +7,7 @@ import math
 import os
 import socket
 import sys
+from collections.abc import Sequence
 
 import msgspec
 import psutil
@@ -16,13 +17,29 @@ from tests.engine.conftest import Benches
 from tintype.core.errors import BrokenImage, EngineFailed, ImageTooLarge, TintypeError, UnsupportedImage
 from tintype.core.formats import Format
 from tintype.core.info import ImageInfo
-from tintype.core.messages import MAX_PACKET_BYTES, Checked, Done, Failed, FromWorker, Input, Probe, Probed, Result
+from tintype.core.messages import (
+    MAX_PACKET_BYTES,
+    Checked,
+    Done,
+    Failed,
+    FromWorker,
+    Input,
+    Pixels,
+    Probe,
+    Probed,
+    Result,
+)
 from tintype.engine.channel import Channel, End, encode, pair
 from tintype.engine.results import read_done, read_info, read_proofs, read_results
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="uses memfd")
 
 INFO = ImageInfo(format=Format.PNG, width=1, height=1)
+
+
+def none(pixels: Sequence[Pixels], fds: Sequence[int]) -> None:
+    assert not pixels
+    assert not fds
 
 
 def result(size: int) -> Result:
@@ -76,7 +93,7 @@ def test_what_is_no_file_is_refused_without_waiting_for_it() -> None:
 )
 def test_a_worker_may_refuse_an_image_and_nothing_else(code: str, kind: type[TintypeError]) -> None:
     failed = Failed(id=1, code=code, message="so it is")
-    for read in (read_info, read_proofs, lambda reply, fds: read_done(reply, fds, 1, 10)):
+    for read in (read_info, read_proofs, lambda reply, fds: read_done(reply, fds, 1, 10, none)):
         with pytest.raises(kind, match="so it is") as caught:
             read(failed, [])
         assert type(caught.value) is kind
@@ -91,19 +108,19 @@ def test_a_time_that_no_job_takes_is_refused(field: str, ms: float, body: int) -
         type=Done,
     )
     with pytest.raises(EngineFailed, match="ms of CPU time"):
-        read_done(done, [body], 1, 10)
+        read_done(done, [body], 1, 10, none)
     os.close(body)
 
 
 @pytest.mark.parametrize("rss", [-1, 1 << 62])
 def test_a_size_that_no_worker_has_is_refused(rss: int) -> None:
     with pytest.raises(EngineFailed, match="bytes"):
-        read_done(Done(id=1, results=(), rss_bytes=rss), [], 0, 10)
+        read_done(Done(id=1, results=(), rss_bytes=rss), [], 0, 10, none)
 
 
 def test_times_as_they_are_taken_are_believed(body: int) -> None:
     done = Done(id=1, results=(result(10),), cpu_ms=9_000.0, decode_ms=0.0, encode_ms=1e6, rss_bytes=1 << 40)
-    assert read_done(done, [body], 1, 10) == (done, (b"x" * 10,))
+    assert read_done(done, [body], 1, 10, none) == (done, (b"x" * 10,))
     os.close(body)
 
 
@@ -123,7 +140,7 @@ def test_the_answer_to_another_question_is_none() -> None:
     for read, reply in (
         (read_info, Checked(id=1)),
         (read_proofs, Probed(id=1, info=INFO)),
-        (lambda reply, fds: read_done(reply, fds, 1, 10), Probed(id=1, info=INFO)),
+        (lambda reply, fds: read_done(reply, fds, 1, 10, none), Probed(id=1, info=INFO)),
     ):
         with pytest.raises(EngineFailed, match=type(reply).__name__):
             read(reply, [])

@@ -1,8 +1,9 @@
 """What the engine pool and a worker say to each other: one msgpack message a packet, descriptors beside it.
 
-Parent -> worker: `Setup` once, then `Probe` or `Job`, with one read-only descriptor for each input, or `Check`.
-Worker -> parent: `Ready` once, then for each request `Probed`, `Done` (with one descriptor for each result), `Checked` or
-`Failed`.
+Parent -> worker: `Setup` once, then `Probe` or `Job`, with one read-only descriptor for each input and then for each of the
+finished pixels that are there, or `Check`.
+Worker -> parent: `Ready` once, then for each request `Probed`, `Done` (with one descriptor for each result, then for each of the
+finished pixels that were asked for), `Checked` or `Failed`.
 Parent -> zygote: `Setup` once, then `Fork`, with the child's end of a socket pair on which it talks as any worker does.
 Zygote -> parent: `Ready` once, `Forked` for each `Fork` (with a pidfd of the child), `Ended` for each child.
 """
@@ -49,13 +50,25 @@ class Probe(Value, frozen=True):
     source_pixels: int  # refuse from the header what has more in one frame
 
 
+class Pixels(Value, frozen=True):
+    """A descriptor of finished pixels: as the steps of a plan, by its number in the job, leave them; sealed. Size in bytes."""
+
+    plan: int
+    size: int
+
+
 class Job(Value, frozen=True):
-    """Render plans of one source; inputs[0] is the source, others are overlays."""
+    """Render plans of one source; inputs[0] is the source, others are overlays.
+
+    `finished`: pixels that are there, so that their plans are only encoded. `keep`: the plans whose pixels are asked for.
+    """
 
     id: int
     inputs: tuple[Input, ...]
     plans: tuple[Plan, ...]
     max_result_bytes: int
+    finished: tuple[Pixels, ...] = ()
+    keep: tuple[int, ...] = ()
 
 
 class Check(Value, frozen=True):
@@ -94,10 +107,14 @@ class Probed(Value, frozen=True):
 
 
 class Done(Value, frozen=True):
-    """Results in the order of the job's plans; `cpu_ms` is CPU time, those of phases wall time; rss in bytes, after the job."""
+    """Results in the order of the job's plans; `cpu_ms` is CPU time, those of phases wall time; rss in bytes, after the job.
+
+    `finished`: pixels that were asked for; what cannot be kept is left out.
+    """
 
     id: int
     results: tuple[Result, ...]
+    finished: tuple[Pixels, ...] = ()
     cpu_ms: float = 0.0
     decode_ms: float = 0.0
     steps_ms: float = 0.0

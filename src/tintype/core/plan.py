@@ -12,7 +12,7 @@ from tintype.core.info import ImageInfo
 from tintype.core.offer import Offer
 from tintype.core.pipeline import Color, Pipeline
 from tintype.core.policy import Encoders, Light, Policy
-from tintype.core.values import Value, canonical_bytes, fingerprints
+from tintype.core.values import Value, canonical_bytes, fingerprint, fingerprints
 
 
 class Rung(Value, frozen=True):
@@ -239,6 +239,11 @@ class Rest(Value, frozen=True):
     policy: Policy
 
 
+# Results up to this size are finished in memory before they are encoded, which tells decoding from encoding in times
+# and errors; larger ones are streamed through the encoder, which keeps memory small.
+HELD_RESULT_PIXELS = 8_000_000
+
+
 class Plan(Value, frozen=True):
     """A load, steps and a save, with the size of the result and what it will cost.
 
@@ -258,6 +263,27 @@ class Plan(Value, frozen=True):
     dpr: float = 1.0  # the effective pixel ratio
     cost: Cost = Cost()
     rung: Rung | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether its load and its steps are all that decides about its pixels, and these are few enough to be held."""
+        still = self.rest is None and not self.passthrough and self.load.frames == 1
+        return still and self.width * self.height <= HELD_RESULT_PIXELS
+
+
+def finished_key(tenant: str, digests: tuple[str, ...], plan: Plan) -> str | None:
+    """Return the key of the pixels that a plan's steps leave, with which any encoder begins; args as those of `plan_keys`.
+
+    None: its load and its steps are not all that decides about them.
+    """
+    if not plan.plain:
+        return None
+    return fingerprint(b"finished", tenant.encode(), *[d.encode() for d in digests], _path(plan.load, plan.steps))
+
+
+@lru_cache(1024)
+def _path(load: Load, steps: tuple[Step, ...]) -> bytes:
+    return b"".join(map(canonical_bytes, (load, *steps)))
 
 
 def plan_key(tenant: str, digests: tuple[str, ...], plan: Plan, epoch: int) -> str:

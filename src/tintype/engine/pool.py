@@ -23,6 +23,7 @@ from tintype.core.plan import Cost, Plan, plan_key
 from tintype.engine.channel import encode
 from tintype.engine.crew import Crew
 from tintype.engine.exits import read_exit
+from tintype.engine.pixels import Kept, Use
 from tintype.engine.poison import PoisonLedger
 from tintype.engine.process import COMMAND
 from tintype.engine.requests import check_sealed, job_of, new_id
@@ -51,7 +52,7 @@ class Checkup:
 class Pool:
     """Port Engine. Requests wait in a queue; nothing that a worker began is tried twice; no thread per request.
 
-    `gate`: lets renders in. `name`: the label of its metrics.
+    `gate`: lets renders in. `name`: the label of its metrics. `kept`: finished pixels, which pools may share.
     """
 
     def __init__(
@@ -64,12 +65,13 @@ class Pool:
         gate: Gate,
         command: Sequence[str] | None = None,
         name: str = "answers",
+        kept: Kept | None = None,
     ) -> None:
         self._settings, self._security, self._limits = settings, security, limits
         self._telemetry, self._clock, self._name = telemetry, clock, name
         self._command = tuple(command or COMMAND)
         self._ledger = PoisonLedger(settings.poison_crashes, settings.poison_s)
-        self._gate = gate
+        self._gate, self._kept = gate, kept or Kept(0)
         self._queue: Queue[Task] = Queue(gate.rules)
         self._crew: Crew | None = None
         self._spare = asyncio.Event()
@@ -132,19 +134,33 @@ class Pool:
         began: Callable[[], None] | None = None,
     ) -> Finished:
         """See port Engine."""
+        with self._kept.use(asker.tenant, digest, plans if len(inputs) == 1 else ()) as use:
+            task = self._render(inputs, plans, use, asker, digest)
+            task.began = began
+            done, bodies = await self._perform(task)
+        for phase, ms in (("decode", done.decode_ms), ("steps", done.steps_ms), ("encode", done.encode_ms)):
+            self._telemetry.count("engine_cpu_seconds", ms / 1000, phase=phase)
+        return Finished(done=done, bodies=bodies, queued_s=(task.started_at or task.queued_at) - task.queued_at)
+
+    def _render(
+        self, inputs: Sequence[tuple[int, int, Format]], plans: Sequence[Plan], use: Use, asker: Asker, digest: str
+    ) -> Task:
         most = self._limits.result_bytes
-        job = job_of([(kind, size) for _, size, kind in inputs], plans, most)
-        read = partial(read_done, plans=len(plans), most=most)
-        task = self._task(job, tuple(fd for fd, _, _ in inputs), asker, digest, read)
-        task.images, task.began = 1, began
+        job = job_of([(kind, size) for _, size, kind in inputs], plans, most, use)
+        read = partial(read_done, plans=len(plans), most=most, keep=use.add)
+        task = self._task(job, (*[fd for fd, _, _ in inputs], *use.fds), asker, digest, read)
+        task.images, task.shortened = 1, bool(use.found)
         task.cost = Cost(sum(one.cost.cpu_ms for one in plans), max(one.cost.peak_bytes for one in plans))
         task.kind = kind_of(plans)
         tenant = asker.tenant
         task.suspect = lambda: (tenant, digest, "".join(plan_key(tenant, (digest,), plan, 0) for plan in plans))
-        done, bodies = await self._perform(task)
-        for phase, ms in (("decode", done.decode_ms), ("steps", done.steps_ms), ("encode", done.encode_ms)):
-            self._telemetry.count("engine_cpu_seconds", ms / 1000, phase=phase)
-        return Finished(done=done, bodies=bodies, queued_s=(task.started_at or task.queued_at) - task.queued_at)
+        if use.found:
+            self._telemetry.count("engine_finished_pixels", len(use.found))
+        return task
+
+    def only_encodes(self, tenant: str, digest: str, plan: Plan) -> bool:
+        """See port Encodes."""
+        return self._kept.has(tenant, digest, plan)
 
     async def spare(self) -> None:
         """See port Spare."""
@@ -273,7 +289,7 @@ class Pool:
             task = place.item
             self._queue.ended(place, now)
             self._return_ticket(task)
-            if task.images and task.started_at is not None and not task.crashed:
+            if task.images and task.started_at is not None and not task.crashed and not task.shortened:
                 self._learn(task, (now - task.started_at) * 1000)
 
     def _learn(self, task: Task, took_ms: float) -> None:

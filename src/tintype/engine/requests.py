@@ -12,6 +12,7 @@ from tintype.core.errors import EngineFailed
 from tintype.core.formats import Format
 from tintype.core.messages import MAX_INPUTS, MAX_PLANS, Input, Job
 from tintype.core.plan import Plan
+from tintype.engine.pixels import Use
 
 
 def new_id() -> int:
@@ -19,7 +20,7 @@ def new_id() -> int:
     return int.from_bytes(os.urandom(8), "big") >> 1
 
 
-def job_of(inputs: Sequence[tuple[Format, int]], plans: Sequence[Plan], max_result_bytes: int) -> Job:
+def job_of(inputs: Sequence[tuple[Format, int]], plans: Sequence[Plan], max_result_bytes: int, use: Use) -> Job:
     """Return plans over inputs (format, size) as a worker gets them. Raises EngineFailed: they are too many, or none."""
     if not (1 <= len(inputs) <= MAX_INPUTS and 1 <= len(plans) <= MAX_PLANS):
         raise EngineFailed(
@@ -30,6 +31,8 @@ def job_of(inputs: Sequence[tuple[Format, int]], plans: Sequence[Plan], max_resu
         inputs=tuple(Input(format=kind, size=size) for kind, size in inputs),
         plans=tuple(unnamed(plan) for plan in plans),
         max_result_bytes=max_result_bytes,
+        finished=tuple(use.found),
+        keep=use.keep,
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tintype.core.errors import EngineFailed, ImageError, TintypeError, kinds
 from tintype.core.info import ImageInfo
-from tintype.core.messages import Checked, Done, Failed, FromWorker, Probed, Result
+from tintype.core.messages import Checked, Done, Failed, FromWorker, Pixels, Probed, Result
 
 # A quarter of an hour for one job, and more memory than a machine has.
 _MOST_MS = 1e6
@@ -27,10 +27,19 @@ def read_proofs(reply: FromWorker, _: Sequence[int]) -> tuple[str, ...]:
     raise _refusal(reply)
 
 
-def read_done(reply: FromWorker, fds: Sequence[int], plans: int, most: int) -> tuple[Done, tuple[bytes, ...]]:
+def read_done(
+    reply: FromWorker,
+    fds: Sequence[int],
+    plans: int,
+    most: int,
+    keep: Callable[[Sequence[Pixels], Sequence[int]], None],
+) -> tuple[Done, tuple[bytes, ...]]:
+    """Return what was done and a body for each plan; `keep` is called with finished pixels and their descriptors."""
     if isinstance(reply, Done):
         _check_numbers(reply)
-        return reply, read_results(reply.results, fds, plans, most)
+        bodies = read_results(reply.results, fds[: len(reply.results)], plans, most)
+        keep(reply.finished, fds[len(bodies) :])
+        return reply, bodies
     raise _refusal(reply)
 
 

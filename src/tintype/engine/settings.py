@@ -35,6 +35,11 @@ class EngineSettings:
         "How long after work that is light, or that somebody looks at, a worker is left to the next of it, in s. With a single "
         "worker, how long heavy renders wait for the rest, and the rest between two of them.",
     )
+    finished_bytes: int = setting(
+        64_000_000,
+        "Bytes of finished pixels kept in memory for a minute, so that the same picture in another format is only encoded; "
+        "0 = none.",
+    )
     poison_crashes: int = setting(2, "Crashes after which a source and plan are refused for a while.", least=1)
     poison_s: float = setting(60.0, "How long they are refused, in seconds.")
 

@@ -39,6 +39,7 @@ class Task(msgspec.Struct, eq=False):
     future: asyncio.Future[Any] = msgspec.field(default_factory=lambda: asyncio.get_running_loop().create_future())
     queued_at: float = 0.0
     started_at: float | None = None
+    shortened: bool = False  # by pixels that were there: what it takes says nothing of others
     again: bool = False  # whether the first worker that got it broke before it began it
     over: bool = False  # whether its worker is done with it
     crashed: bool = False

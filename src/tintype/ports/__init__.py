@@ -9,7 +9,7 @@ from __future__ import annotations
 from tintype.ports.cache import Cache, Finder, Held, Shared
 from tintype.ports.coordination import Accounts, Lead, Leads
 from tintype.ports.dialect import Dialect
-from tintype.ports.engine import Engine, Finished, Reserve, Runner, Spare
+from tintype.ports.engine import Encodes, Engine, Finished, Reserve, Runner, Spare
 from tintype.ports.sources import Acquainted, Fetched, Fetcher, Forwarded, Lease, Master, Mezzanines, Sink, Sources
 from tintype.ports.telemetry import Clock, Measures, Prepared, Span, Telemetry, Tracer
 
@@ -19,6 +19,7 @@ __all__ = [
     "Cache",
     "Clock",
     "Dialect",
+    "Encodes",
     "Engine",
     "Fetched",
     "Fetcher",

@@ -37,6 +37,14 @@ class Runner(Protocol):
         ...
 
 
+class Encodes(Protocol):
+    """What of a source needs no decoder any more."""
+
+    def only_encodes(self, tenant: str, digest: str, plan: Plan) -> bool:
+        """Tell whether the pixels of a plan are there, as another plan of the same source left them a moment ago."""
+        ...
+
+
 class Reserve(Protocol):
     """Another runner, for what nobody waits for."""
 
@@ -53,8 +61,8 @@ class Spare(Protocol):
         ...
 
 
-class Engine(Runner, Protocol):
-    """A runner that reads headers too, and is started and ended."""
+class Engine(Runner, Encodes, Protocol):
+    """A runner that reads headers too, knows what it needs no decoder for, and is started and ended."""
 
     async def probe(
         self, source: int, size: int, format: Format, *, asker: Asker, digest: str, source_pixels: int

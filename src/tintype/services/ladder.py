@@ -15,7 +15,7 @@ from tintype.core.messages import MAX_PLANS
 from tintype.core.plan import Load, Plan
 from tintype.core.resolve import resolve_rung
 from tintype.kit.flights import Flights
-from tintype.ports import Finished, Mezzanines, Telemetry
+from tintype.ports import Encodes, Finished, Mezzanines, Telemetry
 from tintype.services.crowd import Crowd
 from tintype.services.jobs import Jobs
 from tintype.services.look import View
@@ -56,9 +56,12 @@ class Ladder:
     while a rung is being made waits for it.
     """
 
-    def __init__(self, mezzanines: Mezzanines, jobs: Jobs, flights: Flights[Batch], telemetry: Telemetry) -> None:
+    def __init__(
+        self, mezzanines: Mezzanines, jobs: Jobs, engine: Encodes, flights: Flights[Batch], telemetry: Telemetry
+    ) -> None:
         self._mezzanines = mezzanines
         self._jobs = jobs
+        self._engine = engine
         self._flights = flights
         self._telemetry = telemetry
         self._open: dict[str, list[tuple[View, Began]]] = {}  # batches that more may join
@@ -67,13 +70,17 @@ class Ladder:
 
     async def __call__(self, view: View, began: Began) -> Made | None:
         """Return the result; None: it is to be made from the original, alone. Raises as jobs do."""
-        if view.fallback or not view.laddered:
+        if view.fallback or not view.laddered or self._only_encodes(view):
             self.crowd.arrived(view.want)
             return None
         try:
             return await self._read(view, began) or await self._batched(view, began)
         except ImageError:  # what makes no rung may still make this result
             return None
+
+    def _only_encodes(self, view: View) -> bool:
+        """Tell whether a rung would save nothing, as the pixels are there."""
+        return self._engine.only_encodes(view.binding.tenant, view.binding.digest, view.plan)
 
     async def _batched(self, view: View, began: Began) -> Made | None:
         """Join a batch that is still open, or wait for the rung that is being made."""

@@ -144,6 +144,8 @@ METRICS: tuple[Metric, ...] = (
     _gauge("engine_workers", "Workers that are ready for work.", POOL),
     _gauge("engine_queue", "Jobs waiting for a worker.", POOL),
     _gauge("engine_busy", "Workers that have work.", POOL),
+    _counter("engine_finished_pixels", "Results that were only encoded, their pixels being there."),
+    _gauge("engine_finished_bytes", "Bytes of finished pixels that are kept (engine.finished_bytes)."),
     _gauge("engine_memory_bytes", "Memory that running renders are predicted to take.", POOL),
     _gauge("engine_memory_limit_bytes", "Memory that they may take together (admission.memory_bytes).", POOL),
     _seconds("queue_seconds", "Time a job waited for a worker.", POOL),

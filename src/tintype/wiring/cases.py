@@ -8,6 +8,7 @@ from tintype.admission.quota.quotas import Quotas
 from tintype.admission.top import Top
 from tintype.coordination.assemble import Coordination, open_coordination
 from tintype.core.epoch import OLD_EPOCHS, RENDER_EPOCH
+from tintype.engine.pixels import Kept
 from tintype.engine.pool import Pool
 from tintype.engine.reserve import Reserve
 from tintype.kit.flights import Flights
@@ -49,8 +50,10 @@ def cases_over(ground: Ground, stores: Stores) -> Cases:
     """Put the use cases together over what a node keeps. Raises Misconfigured."""
     config, telemetry, clock = ground.config, ground.telemetry, ground.clock
     limits, cached, sources, cache, gate = config.limits, config.cache, stores.sources, stores.cache, stores.gate
-    engine = Pool(config.engine, config.security, limits, telemetry, clock, gate)
-    reserve = Reserve(lambda: reserve_of(config, telemetry, clock))
+    kept = Kept(config.engine.finished_bytes)
+    telemetry.watch("engine_finished_bytes", lambda: kept.used_bytes)
+    engine = Pool(config.engine, config.security, limits, telemetry, clock, gate, kept=kept)
+    reserve = Reserve(lambda: reserve_of(config, telemetry, clock, kept))
     given = GivenImages(config)
     standins = StandIns(sources, engine, given.lease)
     renewals = Behind("renewal", cached.renewals_per_s, engine, clock, telemetry)
@@ -58,7 +61,7 @@ def cases_over(ground: Ground, stores: Stores) -> Cases:
     look = Look(sources, engine, standins, Flights(clock.monotonic), clock, epochs=(RENDER_EPOCH, *OLD_EPOCHS))
     top: Top[tuple[str, str]] = Top()
     jobs = Jobs(sources, engine, reserve, standins, top, clock, timeout_s=limits.request_timeout_s)
-    ladder = Ladder(sources.mezzanines, jobs, Flights(clock.monotonic), telemetry)
+    ladder = Ladder(sources.mezzanines, jobs, engine, Flights(clock.monotonic), telemetry)
     shared = bool(cached.object_url)
     coordination = open_coordination(config.coordination, shared=shared, clock=clock, telemetry=telemetry)
     leasing = Leasing(coordination.accounts, clock) if coordination.accounts else None

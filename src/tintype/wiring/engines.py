@@ -14,6 +14,7 @@ from tintype.admission.order.queue import Rules
 from tintype.admission.weighing.backlog import Backlog
 from tintype.admission.weighing.scales import Patience
 from tintype.config import Config
+from tintype.engine.pixels import Kept
 from tintype.engine.pool import Pool
 from tintype.engine.reserve import LOWEST
 from tintype.kit import machine
@@ -52,11 +53,11 @@ def gate_of(config: Config, rules: Rules, patience: Patience) -> Gate:
     )
 
 
-def reserve_of(config: Config, telemetry: NodeTelemetry, clock: Clock) -> Pool:
+def reserve_of(config: Config, telemetry: NodeTelemetry, clock: Clock, kept: Kept) -> Pool:
     """Make the pool of what nobody waits for; the line behind the answers is its bound."""
     alone = replace(config.engine, workers=1, nice=LOWEST)
     gate = gate_of(config, _patient(replace(rules_of(config), workers=1)), _PATIENT)
-    return Pool(alone, config.security, config.limits, telemetry, clock, gate, name="reserve")
+    return Pool(alone, config.security, config.limits, telemetry, clock, gate, name="reserve", kept=kept)
 
 
 @asynccontextmanager

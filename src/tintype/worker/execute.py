@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from tintype.core.formats import Format
 from tintype.core.loading import HELD_PIXELS
-from tintype.core.plan import Load, Plan, Rung, Step, ToWorking
+from tintype.core.plan import HELD_RESULT_PIXELS, Load, Plan, Rung, Step, ToWorking
 from tintype.core.resolve import resolve_rest
-from tintype.worker import codecs, colour, metadata, svg
+from tintype.worker import codecs, colour, finished, metadata, svg
 from tintype.worker.codecs.fit import encode_within
 from tintype.worker.pixels import INT, INTS, BytesLike, Data, Image, has, number
 from tintype.worker.refusals import refusing_pixels
@@ -24,9 +24,6 @@ from tintype.worker.steps.context import Context
 
 Input: TypeAlias = tuple[Format, Data]
 
-# Results up to this size are finished in memory before they are encoded, which tells decoding from encoding in times
-# and errors; larger ones are streamed through the encoder, which keeps memory small.
-_MEMORY_PIXELS = 8_000_000
 _FRAME_DELAY_MS = 40  # of animations that say none
 
 
@@ -39,6 +36,7 @@ class Rendered:
     width: int
     height: int
     frames: int = 1
+    pixels: tuple[bytes, bytes] | None = None  # as the steps left them, where they were asked for and can be told
     decode_ms: float = 0.0
     steps_ms: float = 0.0
     encode_ms: float = 0.0
@@ -53,18 +51,26 @@ def execute(plan: Plan, inputs: Sequence[tuple[Format, BytesLike]]) -> Rendered:
     return execute_all((plan,), inputs)[0]
 
 
-def execute_all(plans: Sequence[Plan], inputs: Sequence[tuple[Format, BytesLike]]) -> list[Rendered]:
+def execute_all(
+    plans: Sequence[Plan],
+    inputs: Sequence[tuple[Format, BytesLike]],
+    there: Mapping[int, BytesLike] | None = None,
+    keep: Collection[int] = (),
+) -> list[Rendered]:
     """Render several plans of one source, doing once what they have in common. Raises as `execute`.
 
     A plan that loads a rung which a plan before it makes is made from that; otherwise inputs[0] is the rung.
+    `there`: finished pixels of plans, by number, which are encoded as they are. `keep`: of these the pixels are wanted.
     """
     views = [(kind, memoryview(data)) for kind, data in inputs]
-    shared = Shared(plans)
+    shared = Shared(plans, [plans[at] for at in keep])
+    for at, data in (there or {}).items():
+        shared.found(plans[at], finished.unpacked(memoryview(data)))
     made: dict[Rung | None, Input] = {}
     results = []
-    for plan in plans:
+    for at, plan in enumerate(plans):
         source = made.get(plan.load.rung, views[0])
-        results.append(_execute(plan, [source, *views[1:]], shared))
+        results.append(_execute(plan, [source, *views[1:]], shared, keep=at in keep))
         if plan.rung is not None:
             made[plan.rung] = (plan.rung.format, memoryview(results[-1].body))
     return results
@@ -76,13 +82,13 @@ class Shared:
     Decoded ones that are too large to be held are decoded again.
     """
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    def __init__(self, plans: Sequence[Plan], kept: Sequence[Plan] = ()) -> None:
         whole = [plan for plan in plans if not plan.passthrough]
         # What is alike up to the encoder is one use of what is decoded.
         paths = {(plan.load, plan.steps, plan.rest) for plan in whole}
         uses: Counter[object] = Counter(path for plan in whole if (path := _path(plan)))
         uses.update(load for load, _, _ in paths if load.width * load.height * load.frames <= HELD_PIXELS)
-        self._wanted = {key for key, count in uses.items() if count > 1}
+        self._wanted = {key for key, count in uses.items() if count > 1} | {_path(plan) for plan in kept}
         self._held: dict[object, Image] = {}
 
     def loaded(self, plan: Plan, data: Data) -> Image:
@@ -95,6 +101,14 @@ class Shared:
         """Tell whether the steps of a plan were taken by another."""
         return _path(plan) in self._held
 
+    def found(self, plan: Plan, image: Image) -> None:
+        """Take an image as the plan's steps left it in another job."""
+        self._held[_path(plan)] = image
+
+    def packed(self, plan: Plan) -> tuple[bytes, bytes] | None:
+        """Return the image as the plan's steps left it for another job, None if it cannot be told."""
+        return finished.packed(self._held[_path(plan)]) if self.stepped(plan) else None
+
     def keep(self, plan: Plan, image: Image) -> Image:
         """Return an image as the plan's steps leave it, held for those who come by it too."""
         return self._kept(_path(plan), image)
@@ -106,12 +120,11 @@ class Shared:
 
 
 def _path(plan: Plan) -> tuple[Load, Sequence[Step]] | None:
-    """Return what decides about the pixels of a plan, None if they are not all of it (it trims or moves) or too many to hold."""
-    plain = plan.rest is None and plan.load.frames == 1 and plan.width * plan.height <= _MEMORY_PIXELS
-    return (plan.load, plan.steps) if plain else None
+    """Return what decides about the pixels of a plan, None where that is not all or they are too many to hold."""
+    return (plan.load, plan.steps) if plan.plain else None
 
 
-def _execute(plan: Plan, inputs: Sequence[Input], shared: Shared) -> Rendered:
+def _execute(plan: Plan, inputs: Sequence[Input], shared: Shared, *, keep: bool) -> Rendered:
     if plan.passthrough:
         return _pass(plan, inputs[0][1])
     started = time.perf_counter()
@@ -130,6 +143,7 @@ def _execute(plan: Plan, inputs: Sequence[Input], shared: Shared) -> Rendered:
         width=image.width,
         height=image.height // frames,
         frames=frames,
+        pixels=shared.packed(plan) if keep else None,
         decode_ms=(loaded - started) * 1000,
         steps_ms=(stepped - loaded) * 1000,
         encode_ms=(ended - stepped) * 1000,
@@ -152,7 +166,7 @@ def _transformed(image: Image, plan: Plan, context: Context, shared: Shared) -> 
     keep = any(isinstance(step, ToWorking) and step.keep_profile for step in plan.steps)
     image = colour.finish(image, plan.save, keep_profile=keep)
     image = metadata.strip(image, plan.save, animated=plan.load.frames > 1)
-    small = image.width * image.height <= _MEMORY_PIXELS
+    small = image.width * image.height <= HELD_RESULT_PIXELS
     return image.copy_memory() if small or plan.save.max_bytes else image, plan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tintype.core.formats import SAVABLE, Format
 from tintype.core.info import ImageInfo
@@ -31,8 +31,14 @@ class Codecs:
     def probe(self, format: Format, source: Buffer, source_pixels: int) -> ImageInfo:
         return probe.probe(format, memoryview(source), source_pixels)
 
-    def run(self, plans: Sequence[Plan], inputs: Sequence[tuple[Format, Buffer]]) -> Sequence[execute.Rendered]:
-        return execute.execute_all(plans, [(kind, memoryview(source)) for kind, source in inputs])
+    def run(
+        self,
+        plans: Sequence[Plan],
+        inputs: Sequence[tuple[Format, Buffer]],
+        there: Mapping[int, Buffer],
+        keep: Collection[int],
+    ) -> Sequence[execute.Rendered]:
+        return execute.execute_all(plans, inputs, there, keep)
 
     def check(self) -> Sequence[str]:
         return codecs.prove().sentences()

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -27,8 +27,8 @@ from tintype.core.messages import (
     Failed,
     Fork,
     FromWorker,
-    Input,
     Job,
+    Pixels,
     Probe,
     Probed,
     Ready,
@@ -57,6 +57,8 @@ class Rendered(Protocol):
     @property
     def frames(self) -> int: ...
     @property
+    def pixels(self) -> tuple[bytes, bytes] | None: ...
+    @property
     def decode_ms(self) -> float: ...
     @property
     def steps_ms(self) -> float: ...
@@ -71,7 +73,16 @@ class Handler(Protocol):
         """Touch every codec once; called in the sandbox, and never in a zygote, as it may start threads."""
 
     def probe(self, format: Format, source: Buffer, source_pixels: int) -> ImageInfo: ...
-    def run(self, plans: Sequence[Plan], inputs: Sequence[tuple[Format, Buffer]]) -> Sequence[Rendered]: ...
+    def run(
+        self,
+        plans: Sequence[Plan],
+        inputs: Sequence[tuple[Format, Buffer]],
+        there: Mapping[int, Buffer],
+        keep: Collection[int],
+    ) -> Sequence[Rendered]:
+        """Render plans over inputs; with finished pixels of some of them, by number, and those that are to be kept."""
+        ...
+
     def check(self) -> Sequence[str]:
         """Prove that what must not decode does not, a sentence each; raises if it does."""
         ...
@@ -133,20 +144,24 @@ def _answer(desk: Desk, message: Probe | Job | Check, fds: list[int]) -> tuple[F
 
 
 def _probe(desk: Desk, message: Probe, fds: list[int]) -> Probed:
-    with _mapped((message.input,), fds) as buffers:
+    with _mapped((message.input.size,), fds) as buffers:
         info = desk.handler.probe(message.input.format, buffers[0], message.source_pixels)
     return Probed(id=message.id, info=info)
 
 
 def _run(desk: Desk, job: Job, fds: list[int]) -> tuple[Done, list[int]]:
     started = time.process_time()
-    with _mapped(job.inputs, fds) as buffers:
-        formats = [one.format for one in job.inputs]
-        rendered = desk.handler.run(job.plans, list(zip(formats, buffers, strict=True)))
-        results = _write_all(rendered, job.max_result_bytes)
+    sizes = [one.size for one in job.inputs] + [one.size for one in job.finished]
+    with _mapped(sizes, fds) as buffers:
+        sources = [(one.format, buffer) for one, buffer in zip(job.inputs, buffers[: len(job.inputs)], strict=True)]
+        there = {one.plan: buffer for one, buffer in zip(job.finished, buffers[len(job.inputs) :], strict=True)}
+        rendered = desk.handler.run(job.plans, sources, there, job.keep)
+        pixels = _pixels(rendered, job)
+        results = _write_all([(one.body,) for one in rendered] + list(pixels.values()), job.max_result_bytes)
     done = Done(
         id=job.id,
         results=tuple(_facts(one) for one in rendered),
+        finished=tuple(Pixels(plan=number, size=sum(map(len, parts))) for number, parts in pixels.items()),
         cpu_ms=(time.process_time() - started) * 1000,
         decode_ms=sum(one.decode_ms for one in rendered),
         steps_ms=sum(one.steps_ms for one in rendered),
@@ -156,17 +171,23 @@ def _run(desk: Desk, job: Job, fds: list[int]) -> tuple[Done, list[int]]:
     return done, results
 
 
+def _pixels(rendered: Sequence[Rendered], job: Job) -> dict[int, tuple[bytes, bytes]]:
+    """Return the finished pixels that are asked for, by number of their plan; what is larger than a result may be is left out."""
+    found = {number: rendered[number].pixels for number in job.keep}
+    return {number: parts for number, parts in found.items() if parts and sum(map(len, parts)) <= job.max_result_bytes}
+
+
 def _facts(one: Rendered) -> Result:
     return Result(format=one.format, width=one.width, height=one.height, frames=one.frames, size=len(one.body))
 
 
 @contextmanager
-def _mapped(inputs: Sequence[Input], fds: list[int]) -> Iterator[list[Buffer]]:
+def _mapped(sizes: Sequence[int], fds: list[int]) -> Iterator[list[Buffer]]:
     """Map the inputs read-only and close their descriptors; the maps go when the last codec lets go of them."""
     buffers: list[Buffer] = []
     try:
-        for one, fd in zip(inputs, fds, strict=True):
-            buffers.append(_map(fd, one.size))
+        for size, fd in zip(sizes, fds, strict=True):
+            buffers.append(_map(fd, size))
     finally:
         close_all(fds)
     try:
@@ -181,25 +202,28 @@ def _map(fd: int, size: int) -> Buffer:
     return mmap.mmap(fd, size, prot=mmap.PROT_READ)
 
 
-def _write_all(rendered: Sequence[Rendered], most: int) -> list[int]:
-    """Write each body to a descriptor of its own; all or none."""
+def _write_all(bodies: Sequence[Sequence[bytes]], most: int) -> list[int]:
+    """Write each body, in parts, to a descriptor of its own; all or none."""
     fds: list[int] = []
     try:
-        for one in rendered:
-            fds.append(_write(one.body, most))  # noqa: PERF401 - those written must be known when one fails
+        for body in bodies:
+            fds.append(_write(body, most))  # noqa: PERF401 - those written must be known when one fails
     except BaseException:
         close_all(fds)
         raise
     return fds
 
 
-def _write(body: bytes, most: int) -> int:
-    if len(body) > most:
-        raise ImageTooLarge(f"the result has {len(body)} bytes, limits.result_bytes allows {most}")
+def _write(parts: Sequence[bytes], most: int) -> int:
+    size = sum(map(len, parts))
+    if size > most:
+        raise ImageTooLarge(f"the result has {size} bytes, limits.result_bytes allows {most}")
     fd = sandbox.anonymous_file("result")
-    view = memoryview(body)
-    while view:
-        view = view[os.write(fd, view) :]
+    for part in parts:
+        view = memoryview(part)
+        while view:
+            view = view[os.write(fd, view) :]
+    sandbox.seal(fd)
     return fd
 
 

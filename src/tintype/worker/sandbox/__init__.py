@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from tintype.core.messages import Setup
 from tintype.worker.sandbox import descriptors, environment, landlock, process, rlimits, seccomp
-from tintype.worker.sandbox.descriptors import anonymous_file, open_statm
+from tintype.worker.sandbox.descriptors import anonymous_file, open_statm, seal
 from tintype.worker.sandbox.layer import LayerMissing
 from tintype.worker.sandbox.process import die_with, ignore_terminal
 from tintype.worker.sandbox.rlimits import address_space, bound_cpu, bound_memory
@@ -137,4 +137,5 @@ __all__ = [
     "ignore_terminal",
     "mould",
     "open_statm",
+    "seal",
 ]
